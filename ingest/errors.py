@@ -1,0 +1,43 @@
+"""Errors of ingest.
+
+IngestError
+├── BadImageError         an image that cannot be read as what its header says (never retriable)
+├── BadRecordError        a header or control record that does not validate
+├── BadLineError          a line description that does not validate
+├── SourceError           a source (folder, video) that holds nothing to read
+└── PublishError          Kafka did not take a record (retriable)
+"""
+
+from __future__ import annotations
+
+
+class IngestError(Exception):
+    """Base of all errors of ingest.
+
+    Attributes:
+        retriable: whether the same call may succeed later.
+    """
+
+    retriable: bool = False
+
+
+class BadImageError(IngestError):
+    """An image that cannot be read, or is not what its header says."""
+
+
+class BadRecordError(IngestError):
+    """A frame header or control record that does not validate."""
+
+
+class BadLineError(IngestError):
+    """A line description that cannot be read or does not validate."""
+
+
+class SourceError(IngestError):
+    """A source that cannot be opened or holds no frames."""
+
+
+class PublishError(IngestError):
+    """Kafka did not take a record in time."""
+
+    retriable = True

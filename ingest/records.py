@@ -1,0 +1,149 @@
+"""What travels on the frames topic: frame headers, and the opening and closing of coils and cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ingest.errors import BadRecordError
+
+MAX_SIDE_PX = 32_768
+"""Longest frame side. Line-scan cameras reach 16k columns; beyond twice that a header is wrong or hostile."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+"""Ids of lines, coils and cameras. They become Kafka keys, Redis keys and folder names: no separators."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\Z")]
+"""BLAKE2b of 16 bytes in hexadecimal."""
+
+Side = Literal["top", "bottom"]
+Encoding = Literal["raw", "png", "jpeg", "zstd"]
+Millimetres = Annotated[float, Field(allow_inf_nan=False)]
+Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Pixels = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, closed to unknown fields, JSON in and out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Read the record from JSON.
+
+        Raises:
+            BadRecordError: names the first field that does not fit and what came instead.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise BadRecordError(f"{cls.__name__}: {first_problem(error)}") from None
+
+    def to_json(self) -> bytes:
+        """The record as compact JSON, the same bytes for equal records."""
+        return self.model_dump_json().encode()
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a validation error in one line: field, what was expected, what came."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "record"
+    came = repr(problem["input"])
+    came = came if len(came) <= 60 else came[:57] + "..."
+    return f"{where}: {problem['msg']} (got {came})"
+
+
+class CameraBand(Record):
+    """One camera of a line: which side it looks at, and which band across the strip.
+
+    Attributes:
+        across_mm: left border of the band, from the drive-side reference.
+        columns: pixels across the strip in a frame.
+        mm_per_row: length of strip that one row covers.
+        mm_per_column: width of strip that one column covers.
+    """
+
+    side: Side
+    camera: Identifier
+    across_mm: Millimetres
+    columns: Pixels
+    mm_per_row: Scale
+    mm_per_column: Scale
+
+    @property
+    def right_mm(self) -> float:
+        """Right border of the band, in mm from the drive-side reference."""
+        return self.across_mm + self.columns * self.mm_per_column
+
+
+class FrameHeader(Record):
+    """Identity, place and encoding of one frame. The pixels travel beside it, encoded.
+
+    Attributes:
+        run: 1 for the first time a coil id is used on a line, counted up when it comes again.
+        sequence: number of the frame within its camera and run, from 0 without gaps.
+        along_mm: position of row 0 from the head of the coil.
+        across_mm: position of column 0 from the drive-side reference.
+        height: rows of the frame (along the strip).
+        width: columns of the frame (across the strip).
+        digest: of the decoded pixels (`ingest.codecs.pixel_digest`); of the bytes where the source could
+            not read them.
+    """
+
+    schema_version: Literal[1] = 1
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)] = 1
+    side: Side
+    camera: Identifier
+    sequence: Annotated[int, Field(ge=0)]
+    along_mm: Millimetres
+    across_mm: Millimetres
+    mm_per_row: Scale
+    mm_per_column: Scale
+    height: Pixels
+    width: Pixels
+    encoding: Encoding
+    digest: Digest
+    captured_at: AwareDatetime | None = None
+
+
+class CoilOpened(Record):
+    """A coil begins; these cameras will speak."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["coil-opened"] = "coil-opened"
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)] = 1
+    cameras: Annotated[tuple[CameraBand, ...], Field(min_length=1)]
+
+
+class CameraClosed(Record):
+    """A camera has sent its last frame of a coil.
+
+    Attributes:
+        frames: how many frames the camera handed over; sequences 0 to `frames - 1` are expected.
+        end_mm: position of the end of its last frame.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: Literal["camera-closed"] = "camera-closed"
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)] = 1
+    side: Side
+    camera: Identifier
+    frames: Annotated[int, Field(ge=0)]
+    end_mm: Millimetres
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """A frame as it travels: its header and its encoded pixels."""
+
+    header: FrameHeader
+    data: bytes

@@ -1,0 +1,1 @@
+"""Segmentation networks of the predict-refine family: training, weights, and the Segmenter."""

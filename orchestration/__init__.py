@@ -1,0 +1,1 @@
+"""The outer shell: command line, settings, Ray Serve application, and the local stack."""

@@ -1,0 +1,1 @@
+"""Findings joined into defect events; coverage, holes and the grade of a coil."""

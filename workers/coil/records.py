@@ -1,0 +1,133 @@
+"""What a coil amounts to: defect events, coverage, the closing record and the coil report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ingest.records import CameraBand, Digest, Identifier, Millimetres, Record, Side
+from workers.inspection.records import ModelIdentity, PointMm, Share
+
+Decision = Literal["release", "hold", "block"]
+Severity = Literal["minor", "moderate", "severe"]
+HoleReason = Literal["missing", "unreadable", "never started"]
+CloseReason = Literal["complete", "grace time passed", "idle"]
+
+
+class MissingFrames(Record):
+    """Frames of one camera that never arrived: sequences first to last, both included."""
+
+    side: Side
+    camera: Identifier
+    first: Annotated[int, Field(ge=0)]
+    last: Annotated[int, Field(ge=0)]
+
+
+class CoilClosed(Record):
+    """The decision that a coil has ended, with what is missing; the report is made from the log up to it."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["coil-closed"] = "coil-closed"
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)]
+    reason: CloseReason
+    missing: tuple[MissingFrames, ...] = ()
+
+
+class DefectEvent(Record):
+    """One physical defect: findings joined across frames and cameras.
+
+    Attributes:
+        id: the smallest id among its findings.
+        area_mm2: area of the union of its findings; overlap of cameras counts once.
+        score: highest score of its findings.
+        from_left_edge_mm, from_right_edge_mm: distance to the strip edges, None where no edge was seen.
+        outlines: the outlines of its findings, (along_mm, across_mm) pairs, ordered by finding id.
+        thumbnail: of its largest finding, JPEG in base64.
+    """
+
+    id: Digest
+    side: Side
+    severity: Severity
+    start_mm: Millimetres
+    end_mm: Millimetres
+    left_mm: Millimetres
+    right_mm: Millimetres
+    area_mm2: float
+    score: Share
+    from_left_edge_mm: Millimetres | None
+    from_right_edge_mm: Millimetres | None
+    findings: int
+    frames: int
+    cameras: tuple[str, ...]
+    outlines: tuple[tuple[PointMm, ...], ...]
+    thumbnail: str
+
+    @property
+    def length_mm(self) -> float:
+        """Extent along the strip."""
+        return self.end_mm - self.start_mm
+
+    @property
+    def width_mm(self) -> float:
+        """Extent across the strip."""
+        return self.right_mm - self.left_mm
+
+
+class Hole(Record):
+    """A stretch of a camera's band that was not inspected, with its reason."""
+
+    side: Side
+    camera: Identifier
+    start_mm: Millimetres
+    end_mm: Millimetres
+    frames: int
+    reason: HoleReason
+    detail: str
+
+
+class CameraCoverage(Record):
+    """The account of one camera: sent = inspected + unreadable + missing."""
+
+    band: CameraBand
+    sent: int
+    inspected: int
+    unreadable: int
+    missing: int
+    inspected_mm: Millimetres
+    share: Share
+
+
+class Grade(Record):
+    """What the rules say of the coil, with each reason in one line."""
+
+    decision: Decision
+    reasons: tuple[str, ...]
+
+
+class CoilReport(Record):
+    """Everything a quality engineer needs to release, hold or block a coil.
+
+    A function of the inspection records alone: no wall-clock time, nothing about transport.
+    """
+
+    schema_version: Literal[1] = 1
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)] = 1
+    closed: CloseReason
+    length_mm: Millimetres
+    strip_left_mm: Millimetres | None
+    strip_right_mm: Millimetres | None
+    grade: Grade
+    models: tuple[ModelIdentity, ...]
+    coverage_share: Share
+    cameras: tuple[CameraCoverage, ...]
+    holes: tuple[Hole, ...]
+    events: tuple[DefectEvent, ...]
+    conflicts: int
+    further_findings: int
+    further_area_mm2: float

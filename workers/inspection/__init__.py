@@ -1,0 +1,1 @@
+"""Frames in, findings out: edges, tiles, segmentation, components."""

@@ -1,0 +1,130 @@
+"""What inspection says of a frame: first in pixels (cacheable), then placed on the strip."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ingest.records import Digest, Identifier, Millimetres, Pixels, Record, Scale, Side
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+PointPx = tuple[int, int]
+"""(row, column)."""
+PointMm = tuple[float, float]
+"""(along_mm, across_mm)."""
+
+Status = Literal["inspected", "unreadable"]
+
+
+class ModelIdentity(Record):
+    """Which weights made a result, and under which inspection settings.
+
+    Attributes:
+        digest: of weights, back end, precision and every inspection setting that can change a result.
+    """
+
+    name: str
+    version: str
+    digest: Digest
+
+
+class Region(Record):
+    """One connected defect region of a frame, in pixels of that frame.
+
+    Attributes:
+        component: number of the region in its frame, from 0 in raster order of its first pixel.
+        score: mean saliency of its pixels, 0..1.
+        area_px: its pixels.
+        top, left, bottom, right: half-open bounding box.
+        outline: closed polygon around it, (row, column) pairs on the pixel grid's corners or centres.
+        thumbnail: JPEG in base64, at most 4 KB of JPEG.
+    """
+
+    component: Annotated[int, Field(ge=0)]
+    score: Share
+    area_px: Annotated[int, Field(ge=1)]
+    top: int
+    left: int
+    bottom: int
+    right: int
+    outline: tuple[PointPx, ...]
+    thumbnail: str
+
+
+class FrameResult(Record):
+    """What inspection says of the pixels of one frame: no identity, no millimetres, so it can be cached.
+
+    Attributes:
+        reason: why the frame is unreadable, one line; None when it was inspected.
+        model: None when the frame is unreadable.
+        strip_left, strip_right: columns where the strip begins and ends (half-open), None where the
+            strip goes on beyond the frame; both 0 when there is no strip in the frame.
+        regions: the largest ones, whole, ordered by component.
+        further_regions, further_area_px: count and area of the regions that were too many to keep whole.
+    """
+
+    schema_version: Literal[1] = 1
+    status: Status
+    reason: str | None = None
+    model: ModelIdentity | None = None
+    strip_left: int | None = None
+    strip_right: int | None = None
+    regions: tuple[Region, ...] = ()
+    further_regions: int = 0
+    further_area_px: int = 0
+
+
+class Finding(Record):
+    """One connected defect region of a frame, in strip millimetres.
+
+    Attributes:
+        id: derived from line, coil, run, side, camera, sequence, component.
+        start_mm, end_mm: extent along the strip from the head of the coil.
+        left_mm, right_mm: extent across from the drive-side reference.
+        outline: closed polygon, (along_mm, across_mm) pairs.
+    """
+
+    id: Digest
+    component: Annotated[int, Field(ge=0)]
+    score: Share
+    area_mm2: float
+    start_mm: Millimetres
+    end_mm: Millimetres
+    left_mm: Millimetres
+    right_mm: Millimetres
+    outline: tuple[PointMm, ...]
+    thumbnail: str
+
+
+class Inspection(Record):
+    """The record of truth: one per frame, findings or none.
+
+    Attributes:
+        digest: the frame header's; tells equal duplicates from conflicting ones.
+        left_edge_mm, right_edge_mm: strip edges across, None where the edge is not in this frame.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: Literal["inspection"] = "inspection"
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)]
+    side: Side
+    camera: Identifier
+    sequence: Annotated[int, Field(ge=0)]
+    along_mm: Millimetres
+    across_mm: Millimetres
+    mm_per_row: Scale
+    mm_per_column: Scale
+    height: Pixels
+    width: Pixels
+    digest: Digest
+    status: Status
+    reason: str | None = None
+    model: ModelIdentity | None = None
+    left_edge_mm: Millimetres | None = None
+    right_edge_mm: Millimetres | None = None
+    findings: tuple[Finding, ...] = ()
+    further_findings: int = 0
+    further_area_mm2: float = 0.0

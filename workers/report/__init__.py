@@ -1,0 +1,1 @@
+"""The coil report as JSON, CSV and a self-contained page."""

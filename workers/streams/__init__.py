@@ -1,0 +1,1 @@
+"""The two Kafka loops with their result cache and live view."""
