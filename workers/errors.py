@@ -1,0 +1,31 @@
+"""Errors of the workers.
+
+WorkerError
+├── SegmentationError      a segmenter broke its contract (never retriable: it would again)
+├── BadSettingsError       inspection settings or grading rules that do not validate
+└── WrongCoilError         a record of another coil was given to a coil's account
+"""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Base of all errors of the workers.
+
+    Attributes:
+        retriable: whether the same call may succeed later.
+    """
+
+    retriable: bool = False
+
+
+class SegmentationError(WorkerError):
+    """A segmenter returned another number of maps, or maps of another shape, than it was given tiles."""
+
+
+class BadSettingsError(WorkerError):
+    """Settings or rules that cannot be read or do not validate; names key, expected and got."""
+
+
+class WrongCoilError(WorkerError):
+    """A record of one coil was handed to the account of another."""

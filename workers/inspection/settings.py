@@ -1,0 +1,42 @@
+"""The settings of inspection that can change a result."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ALGORITHM = 1
+"""Revision of edges, tiling and components. Counted up when they change a result, so caches forget."""
+
+
+class InspectionSettings(BaseModel):
+    """Everything but the network that decides what a frame's result is.
+
+    Attributes:
+        tile_overlap_px: how far neighbouring tiles overlap; there their maps are blended.
+        threshold: saliency from which a pixel belongs to a defect, of 255.
+        min_area_px: components below this many pixels are noise.
+        max_regions: components kept whole; of the rest only count and area are kept.
+        max_outline_points: corners of an outline at most.
+        max_thumbnail_bytes: bytes of a thumbnail's JPEG at most.
+        thumbnail_margin_px: strip shown around a defect.
+        edge_margin_px: columns inside a strip edge where saliency is ignored; the edge itself is no defect.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tile_overlap_px: Annotated[int, Field(ge=0, le=128)] = 32
+    threshold: Annotated[int, Field(ge=1, le=255)] = 128
+    min_area_px: Annotated[int, Field(ge=1)] = 24
+    max_regions: Annotated[int, Field(ge=1, le=200)] = 200
+    max_outline_points: Annotated[int, Field(ge=4, le=256)] = 48
+    max_thumbnail_bytes: Annotated[int, Field(ge=1024, le=4096)] = 4096
+    thumbnail_margin_px: Annotated[int, Field(ge=0, le=256)] = 16
+    edge_margin_px: Annotated[int, Field(ge=0, le=64)] = 4
+
+    def digest_with(self, model_digest: str) -> str:
+        """Digest of these settings together with a model's, 32 hexadecimal digits."""
+        text = f"{ALGORITHM}/{model_digest}/{self.model_dump_json()}"
+        return blake2b(text.encode(), digest_size=16).hexdigest()
