@@ -12,10 +12,10 @@ from ingest.errors import BadRecordError
 MAX_SIDE_PX = 32_768
 """Longest frame side. Line-scan cameras reach 16k columns; beyond twice that a header is wrong or hostile."""
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Ids of lines, coils and cameras. They become Kafka keys, Redis keys and folder names: no separators."""
 
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\Z")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """BLAKE2b of 16 bytes in hexadecimal."""
 
 Side = Literal["top", "bottom"]
