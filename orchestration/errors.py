@@ -1,0 +1,52 @@
+"""Errors of orchestration.
+
+OrchestrationError
+├── SettingsError            a setting that is unknown or does not validate
+└── StackError               a part of the stack that cannot be started, reached or stopped
+    ├── MissingProgramError  a program that a part needs is not installed
+    ├── StartError           a part that ended or did not answer in time (retriable)
+    ├── UnreachableError     a server that the settings name and that does not answer (retriable)
+    └── StackBusyError       another process starts or stops the same stack (retriable)
+"""
+
+from __future__ import annotations
+
+
+class OrchestrationError(Exception):
+    """Base of all errors of orchestration.
+
+    Attributes:
+        retriable: whether the same call may succeed later.
+    """
+
+    retriable: bool = False
+
+
+class SettingsError(OrchestrationError):
+    """A setting that is unknown or does not validate."""
+
+
+class StackError(OrchestrationError):
+    """A part of the stack that cannot be started, reached or stopped."""
+
+
+class MissingProgramError(StackError):
+    """A program that a part of the stack needs is not installed; the message says what to install."""
+
+
+class StartError(StackError):
+    """A part of the stack ended or did not answer in time; the message ends with its last log lines."""
+
+    retriable = True
+
+
+class UnreachableError(StackError):
+    """A server that the settings name does not answer."""
+
+    retriable = True
+
+
+class StackBusyError(StackError):
+    """Another process is starting or stopping the same stack."""
+
+    retriable = True

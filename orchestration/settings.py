@@ -1,0 +1,198 @@
+"""All settings of Coilwatch: what they are, and the values that hold when nobody says otherwise.
+
+`orchestration.settings_layers.load` reads them from file, environment and options; `Settings()` reads
+nothing, so that a value never depends on where a test or a replica happens to run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_state_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ingest.kafka import KafkaConnection
+from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
+
+Count = Annotated[int, Field(ge=1)]
+
+DEFAULT_KAFKA_PORT = 9092
+DEFAULT_REDIS_PORT = 6379
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _embedded_unless_named(data: object, address: str) -> object:
+    """Whoever names a server means that server, not one of ours."""
+    if isinstance(data, dict) and data.get(address) is not None:
+        return {"embedded": False} | data
+    return data
+
+
+class KafkaSettings(KafkaConnection):
+    """The connection to Kafka, and the topics made there.
+
+    Attributes:
+        embedded: start a broker of our own; naming `bootstrap_servers` turns this off.
+        frames_partitions: upper bound of frame workers that share the work.
+        inspections_partitions: upper bound of coils joined at once by different coil workers.
+        frames_retention_bytes: of the whole frames topic; None leaves only the time.
+        replication: copies of each partition; 1 for the embedded broker, 3 on a cluster.
+    """
+
+    embedded: bool = True
+    frames_partitions: Count = 8
+    inspections_partitions: Count = 4
+    frames_retention_hours: Annotated[float, Field(gt=0)] = 24.0
+    frames_retention_bytes: Annotated[int, Field(ge=1)] | None = None
+    inspections_retention_days: Annotated[float, Field(gt=0)] = 30.0
+    replication: Annotated[int, Field(ge=1, le=32767)] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_means_existing(cls, data: object) -> object:
+        return _embedded_unless_named(data, "bootstrap_servers")
+
+    def connection(self) -> KafkaConnection:
+        """What a client needs to reach Kafka."""
+        return KafkaConnection.model_construct(
+            **{name: getattr(self, name) for name in KafkaConnection.model_fields}
+        )
+
+
+class RedisSettings(Section):
+    """The connection to Redis or Valkey.
+
+    Attributes:
+        url: `redis://` or, over TLS, `rediss://`.
+        password: kept out of the URL, so that the URL can be shown.
+        tls_ca_file: certificates that a `rediss://` server is checked against; None for the system's.
+        embedded: start a Valkey of our own; naming `url` turns this off.
+        maxmemory_mb: bound of the embedded server; the cache gives way, nothing else does.
+    """
+
+    url: str = f"redis://127.0.0.1:{DEFAULT_REDIS_PORT}/0"
+    password: SecretStr | None = None
+    tls_ca_file: Path | None = None
+    embedded: bool = True
+    maxmemory_mb: Count = 256
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_means_existing(cls, data: object) -> object:
+        return _embedded_unless_named(data, "url")
+
+    @field_validator("url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://, rediss:// or unix://")
+        return url
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for `redis.Redis.from_url(url, ...)`."""
+        options: dict[str, Any] = {}
+        if self.password is not None:
+            options["password"] = self.password.get_secret_value()
+        if self.tls_ca_file is not None and self.url.startswith("rediss://"):
+            options["ssl_ca_certs"] = str(self.tls_ca_file)
+        return options
+
+
+class RaySettings(Section):
+    """The Ray cluster, and how many replicas run there.
+
+    Attributes:
+        address: of an existing cluster (`host:port` of its head); None starts one here.
+        cpus: logical processors of the local cluster. Replicas book a tenth each, and every one more is a
+            worker process that Ray may start ahead of time.
+        object_store_mb: shared memory of the local cluster; a few batches of frames on their way.
+    """
+
+    address: str | None = None
+    frame_workers: Count = 2
+    inspectors: Count = 2
+    cpus: Count = 2
+    object_store_mb: Annotated[int, Field(ge=80)] = 256
+
+    @property
+    def embedded(self) -> bool:
+        """Whether a local cluster is started."""
+        return self.address is None
+
+
+class ModelSettings(Section):
+    """Which network looks at the tiles, and on what.
+
+    Attributes:
+        backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
+    """
+
+    name: str = "csnet"
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+
+class GradingSettings(Section):
+    """Where the grading rules stand.
+
+    Attributes:
+        file: TOML of thresholds; None for the built-in rules.
+    """
+
+    file: Path | None = None
+
+
+class ReportSettings(Section):
+    """Where coil reports are written.
+
+    Attributes:
+        store: a directory or any fsspec URL.
+    """
+
+    store: str = "coil-reports"
+
+
+class Settings(BaseSettings):
+    """Every setting, frozen. Constructed directly it holds the defaults and what is passed, nothing else.
+
+    Attributes:
+        run_directory: data, logs and state of the local stack.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="COILWATCH_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    ray: RaySettings = RaySettings()
+    model: ModelSettings = ModelSettings()
+    frame_worker: FrameLoopSettings = FrameLoopSettings()
+    coil_worker: CoilLoopSettings = CoilLoopSettings()
+    grading: GradingSettings = GradingSettings()
+    reports: ReportSettings = ReportSettings()
+    run_directory: Path = Field(default_factory=lambda: user_state_path("coilwatch") / "run")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: reading file and environment is `settings_layers.load`'s work."""
+        return (init_settings,)
