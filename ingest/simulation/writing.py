@@ -5,8 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.simulation.cameras import BANDS, strip_columns
 from ingest.simulation.coil import SimulatedCoil
+from ingest.simulation.noise import generator
+from ingest.simulation.texture import LOOKS
 from ingest.simulation.truth import Half
+
+PNG_COMPRESSION = 1
+"""Of 9: grain hardly compresses, and the levels above cost five times the time for 5 % of size."""
+
+STREAM = 5
+FIRST_TILE_SEED = 1_000
+"""Training strip takes its seeds from here on; coils that judge have small ones, like the demo's 7."""
+
+TILE_COIL_M = 4.8
+TILE_DEFECTS_PER_M = 6.0
+"""Denser than a coil that judges, because strip of which no tile is cut is wasted."""
+TILES_PER_COIL = 8
+DEFECT_PERCENT = 55
+EDGE_PERCENT = 20
+"""Share of tiles cut at the strip's edge, with the dark beside it; at random places few would have it."""
+TRIES = 400
 
 
 def write_coil(
@@ -16,10 +39,118 @@ def write_coil(
     masks: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a simulated coil: a folder of PNG frames per camera, `truth.json` and `line.toml`."""
-    raise NotImplementedError
+    """Write a simulated coil: a folder of PNG frames per camera, `truth.json` and `line.toml`.
+
+    Args:
+        coil: what to write.
+        directory: made when it is missing; frames of equal names in it are replaced.
+        masks: write the truth pixels too, as `masks/CAMERA/*.png`.
+        progress: called after each pair of frames with how many frames are written and how many there are.
+    """
+    frames = coil.frames_per_camera * len(coil.bands)
+    folders = [directory / band.camera for band in coil.bands]
+    mask_folders = [directory / "masks" / band.camera for band in coil.bands]
+    for folder in folders + (mask_folders if masks else []):
+        folder.mkdir(parents=True, exist_ok=True)
+    (directory / "truth.json").write_text(coil.truth().model_dump_json(indent=1) + "\n", "utf-8")
+    (directory / "line.toml").write_text(line_toml(coil), "utf-8")
+    for sequence in range(coil.frames_per_camera):
+        for camera_index, folder in enumerate(folders):
+            name = f"{sequence:06d}.png"
+            _write_png(folder / name, coil.frame(camera_index, sequence))
+            if masks:
+                _write_png(mask_folders[camera_index] / name, coil.mask(camera_index, sequence))
+        if progress is not None:
+            progress((sequence + 1) * len(coil.bands), frames)
+
+
+def line_toml(coil: SimulatedCoil) -> str:
+    """The line description of a simulated coil, as the text of a `line.toml`."""
+    parts = [f'name = "{coil.line}"\n']
+    parts += [
+        "\n[[cameras]]\n"
+        f'side = "{band.side}"\n'
+        f'camera = "{band.camera}"\n'
+        f"across_mm = {band.across_mm}\n"
+        f"columns = {band.columns}\n"
+        f"mm_per_row = {band.mm_per_row}\n"
+        f"mm_per_column = {band.mm_per_column}\n"
+        f'folder = "{band.camera}"\n'
+        for band in coil.bands
+    ]
+    return "".join(parts)
 
 
 def write_tiles(directory: Path, *, tiles: int, seed: int, half: Half = "train", size: int = 256) -> None:
-    """Write training tiles cut from simulated strip: `images/` and `masks/` of equal names."""
-    raise NotImplementedError
+    """Write training tiles cut from simulated strip: `images/` and `masks/` of equal names.
+
+    Somewhat more than half of them show a defect, the rest is clean strip; a fifth shows the strip's edge.
+    Families, brightness and light change from one handful of tiles to the next.
+
+    Args:
+        directory: made when it is missing.
+        tiles: how many.
+        seed: of this set of tiles.
+        half: which half of the bundled crops the defects are made from.
+        size: side of a tile in pixels, at most a frame's width.
+    """
+    (directory / "images").mkdir(parents=True, exist_ok=True)
+    (directory / "masks").mkdir(parents=True, exist_ok=True)
+    random = generator(seed, STREAM)
+    families = tuple(LOOKS)
+    coil = None
+    for number in range(tiles):
+        if coil is None or number % TILES_PER_COIL == 0:
+            coil = SimulatedCoil(
+                TILE_COIL_M,
+                int(random.integers(FIRST_TILE_SEED, 2**31)),
+                half,
+                family=families[number // TILES_PER_COIL % len(families)],
+                defects_per_m=TILE_DEFECTS_PER_M,
+            )
+        image, mask = _cut_tile(random, coil, size)
+        _write_png(directory / "images" / f"{number:05d}.png", image)
+        _write_png(directory / "masks" / f"{number:05d}.png", mask)
+
+
+def _cut_tile(
+    random: np.random.Generator, coil: SimulatedCoil, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    wants_defect = int(random.integers(0, 100)) < DEFECT_PERCENT
+    at_edge = int(random.integers(0, 100)) < EDGE_PERCENT
+    for _ in range(TRIES):
+        camera_index, row, column = (
+            _place_on_defect(random, coil, size) if wants_defect else _place(random, coil, size)
+        )
+        if at_edge:
+            column = (0, BANDS[camera_index].columns - size)[camera_index]
+        mask = coil.truth_picture(camera_index, row, size)[:, column : column + size]
+        if bool(mask.any()) == wants_defect:
+            break
+    image = coil.picture(camera_index, row, size)[:, column : column + size]
+    return image, mask
+
+
+def _place(random: np.random.Generator, coil: SimulatedCoil, size: int) -> tuple[int, int, int]:
+    """Camera, row and column of a tile anywhere."""
+    camera_index = int(random.integers(0, len(BANDS)))
+    last_row = coil.frames_per_camera * coil.rows_per_frame - size
+    last_column = BANDS[camera_index].columns - size
+    return camera_index, int(random.integers(0, last_row + 1)), int(random.integers(0, last_column + 1))
+
+
+def _place_on_defect(random: np.random.Generator, coil: SimulatedCoil, size: int) -> tuple[int, int, int]:
+    """Camera, row and column of a tile that holds some row and column of a random defect."""
+    one = coil.plantings[int(random.integers(0, len(coil.plantings)))]
+    camera_index = int(random.integers(0, len(BANDS)))
+    first_column = strip_columns(camera_index).start
+    row = one.row + int(random.integers(0, one.rows)) - int(random.integers(0, size))
+    column = one.column + int(random.integers(0, one.columns)) - first_column - int(random.integers(0, size))
+    last_row = coil.frames_per_camera * coil.rows_per_frame - size
+    last_column = BANDS[camera_index].columns - size
+    return camera_index, min(max(row, 0), last_row), min(max(column, 0), last_column)
+
+
+def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
+    path.write_bytes(data.tobytes())
