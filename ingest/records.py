@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ingest.errors import BadRecordError
 
@@ -54,6 +62,22 @@ def first_problem(error: ValidationError) -> str:
     came = repr(problem["input"])
     came = came if len(came) <= 60 else came[:57] + "..."
     return f"{where}: {problem['msg']} (got {came})"
+
+
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+def check_identifier(what: str, value: str) -> str:
+    """The id itself, when it may be the id of a line, coil or camera.
+
+    Raises:
+        BadRecordError: says what an id may hold, and what came.
+    """
+    try:
+        return _IDENTIFIER.validate_python(value)
+    except ValidationError:
+        expected = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
+        raise BadRecordError(f"{what} id: expected {expected}, got {value[:80]!r}") from None
 
 
 class CameraBand(Record):

@@ -1,0 +1,41 @@
+"""Peak memory of inspecting a coil, each length in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+from ingest.simulation import SimulatedCoil
+from ingest.sources import SimulatedSource
+from orchestration.application import open_inspector
+from orchestration.settings import Settings
+from workers.coil.grading import GradingRules
+from workers.in_process import inspect_coil
+
+FRAME_M = 0.24
+CAMERAS = 2
+
+
+def peak_mb(frames: int) -> float:
+    """Peak resident memory in MB of a fresh process that inspects a coil of so many frames."""
+    command = [sys.executable, "-m", "benchmarks.coil_memory", str(frames)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(json.loads(result.stdout.splitlines()[-1]))
+
+
+def _inspect(frames: int) -> float:
+    settings = Settings()
+    coil = SimulatedCoil(length_m=frames / CAMERAS * FRAME_M, seed=9)
+    inspect_coil(
+        SimulatedSource(coil),
+        open_inspector(settings, threads=2),
+        rules=GradingRules.load(settings.grading.file),
+        joining=settings.joining,
+    )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(_inspect(int(sys.argv[1]))))

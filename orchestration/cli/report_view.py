@@ -1,0 +1,53 @@
+"""How a coil report looks in a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from orchestration.cli.console import DECISION_STYLE, out
+from workers.coil.records import CoilReport, DefectEvent
+
+WORST = 5
+
+
+def print_report(report: CoilReport, folder: str | Path | None = None) -> None:
+    """Print the grade, its reasons and the worst events."""
+    style = DECISION_STYLE[report.grade.decision]
+    out.print(
+        f"Coil [bold]{report.coil}[/bold] run {report.run} on {report.line}: "
+        f"[{style}]{report.grade.decision.upper()}[/{style}]"
+    )
+    for reason in report.grade.reasons:
+        out.print(f"  - {reason}", markup=False)
+    out.print(
+        f"  {report.length_mm / 1000:.2f} m, {len(report.events)} defect events, "
+        f"{report.coverage_share:.1%} inspected"
+    )
+    if report.events:
+        out.print(_worst(report))
+    if folder is not None:
+        out.print(f"Report: {folder}", markup=False, soft_wrap=True)
+
+
+def _worst(report: CoilReport) -> Table:
+    table = Table(
+        "event", "side", "at m", "across mm", "size mm", "area mm2", "severity", title="Worst events"
+    )
+    events = sorted(report.events, key=lambda e: (-e.area_mm2, e.id))[:WORST]
+    for event in events:
+        table.add_row(*_row(event))
+    return table
+
+
+def _row(event: DefectEvent) -> tuple[str, ...]:
+    return (
+        event.id[:8],
+        event.side,
+        f"{event.start_mm / 1000:.3f}",
+        f"{event.left_mm:.0f}-{event.right_mm:.0f}",
+        f"{event.length_mm:.0f} x {event.width_mm:.0f}",
+        f"{event.area_mm2:.0f}",
+        event.severity,
+    )

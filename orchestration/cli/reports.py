@@ -1,0 +1,90 @@
+"""`coilwatch report` and `coilwatch coils`: what is known of coils."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from orchestration.application import redis_client
+from orchestration.cli.console import DECISION_STYLE, err, out
+from orchestration.cli.report_view import print_report
+from orchestration.cli.state import state
+from orchestration.stack import Stack
+from workers.report.csv_report import events_csv
+from workers.report.html_report import html_report
+from workers.report.json_report import report_json
+from workers.report.store import ReportStore
+from workers.streams.live_view import LiveCoil, LiveView
+
+Format = Literal["table", "json", "csv", "html"]
+
+
+def report(
+    context: typer.Context,
+    coil: Annotated[str, typer.Argument(help="Id of the coil.")],
+    line: Annotated[
+        str | None, typer.Option("--line", help="Where several lines had a coil of this id.")
+    ] = None,
+    run: Annotated[int | None, typer.Option("--run", min=1, help="Default: the latest run.")] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = "table",
+    reports: Annotated[str | None, typer.Option("--reports", help="Folder or URL of the reports.")] = None,
+) -> None:
+    """Print the report of a coil.
+
+    Example: coilwatch report demo-coil --format html > report.html
+    """
+    store = ReportStore(reports or state(context).settings.reports.store)
+    found = store.read(line or store.line_of(coil), coil, run)
+    if output_format == "table":
+        print_report(found)
+    elif output_format == "json":
+        typer.echo(report_json(found), nl=False)
+    else:
+        typer.echo(events_csv(found) if output_format == "csv" else html_report(found), nl=False)
+
+
+def coils(
+    context: typer.Context,
+    reports: Annotated[str | None, typer.Option("--reports", help="Folder or URL of the reports.")] = None,
+) -> None:
+    """List coils: those that run now (where the stack is up) and those with a report.
+
+    Example: coilwatch coils
+    """
+    settings = state(context).settings
+    table = Table("line", "coil", "run", "state", "events", "length m", "inspected")
+    for live in _running(Stack(settings)):
+        frames = f"{live.inspected + live.unreadable} frames"
+        table.add_row(
+            live.line,
+            live.coil,
+            str(live.run),
+            "running",
+            str(live.events),
+            f"{live.length_mm / 1000:.1f}",
+            frames,
+        )
+    for summary in ReportStore(reports or settings.reports.store).coils():
+        style = DECISION_STYLE[summary.decision]
+        table.add_row(
+            summary.line,
+            summary.coil,
+            str(summary.run),
+            f"[{style}]{summary.decision}[/{style}]",
+            str(summary.events),
+            f"{summary.length_mm / 1000:.1f}",
+            f"{summary.coverage_share:.1%}",
+        )
+    if table.row_count:
+        out.print(table)
+    else:
+        err.print("No coils yet. Try: coilwatch demo")
+
+
+def _running(stack: Stack) -> list[LiveCoil]:
+    url = stack.redis_url()
+    if url is None:
+        return []
+    return [coil for coil in LiveView(redis_client(stack.settings)).coils() if not coil.closed]

@@ -1,0 +1,70 @@
+"""`coilwatch simulate` and `coilwatch score`: strip whose truth is known, and how well it was inspected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from ingest.records import check_identifier
+from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil
+from orchestration.cli.console import err, frames_progress, out
+from workers.report.json_report import read_report
+from workers.report.scoring import Score, score, score_table
+
+
+def simulate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of frames, truth.json and line.toml.")
+    ],
+    length_m: Annotated[
+        float, typer.Option("--length-m", min=0.5, max=10_000, help="Length of strip.")
+    ] = 24.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another coil.")] = 7,
+    coil: Annotated[str, typer.Option("--coil", help="Id of the coil.")] = "demo-coil",
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Write the pixel mask of every frame as well.")
+    ] = False,
+) -> None:
+    """Write a simulated coil: frames of two cameras with planted defects of real steel, and its truth.
+
+    Example: coilwatch simulate --output strip/ --length-m 24 && coilwatch inspect strip/ --coil demo-coil -o reports/
+    """
+    check_identifier("coil", coil)
+    simulated = SimulatedCoil(length_m=length_m, seed=seed, coil=coil)
+    with frames_progress() as progress:
+        task = progress.add_task("Simulating", total=None, note="")
+        write_coil(
+            simulated,
+            output,
+            masks=masks,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    err.print(f"Wrote {output}: frames, truth.json, line.toml")
+
+
+def score_command(
+    report: Annotated[Path, typer.Argument(help="report.json of the coil.")],
+    truth: Annotated[Path, typer.Argument(help="truth.json of the simulated coil.")],
+    output_format: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="For people or for programs.")
+    ] = "table",
+) -> None:
+    """Compare a report with the truth: recall by size and kind, position error, false events.
+
+    Example: coilwatch score reports/demo-line/demo-coil/run-1/report.json strip/truth.json
+    """
+    result = score(read_report(report), SimulatedTruth.from_json(truth.read_bytes()))
+    if output_format == "json":
+        out.print_json(result.model_dump_json())
+    else:
+        out.print(_table(result))
+
+
+def _table(result: Score) -> Table:
+    table = Table("figure", "value", title="Score")
+    for name, value in score_table(result):
+        table.add_row(name, value)
+    return table

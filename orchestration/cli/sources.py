@@ -1,0 +1,106 @@
+"""Turns what a user names on the command line into a source of frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.errors import SourceError
+from ingest.line import LINE_FILE, Line, load_line
+from ingest.records import Encoding, check_identifier
+from ingest.sources import FolderSource, Source, VideoSource
+from orchestration.cli.console import err
+
+VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov"}
+DEFAULT_LINE = "line-1"
+DEFAULT_MM_PER_PX = 1.0
+
+SourceArgument = Annotated[
+    Path, typer.Argument(help="Folder of images (one camera, or one sub-folder a camera), or a video file.")
+]
+CoilOption = Annotated[str, typer.Option("--coil", help="Id of the coil: letters, digits, '.', '_' and '-'.")]
+LineOption = Annotated[
+    Path | None,
+    typer.Option("--line", help="Description of the line. Default: line.toml in the source folder."),
+]
+MmPerPxOption = Annotated[
+    float | None,
+    typer.Option(
+        "--mm-per-px", min=0.0001, max=1000, help="Pixel size where no line.toml says it [default: 1]"
+    ),
+]
+PatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern", help="Regular expression with a group 'camera' that tells cameras by file name."
+    ),
+]
+EncodingOption = Annotated[
+    Encoding | None,
+    typer.Option("--encoding", help="Encode readable frames anew; images travel as they are without it."),
+]
+
+
+def open_source(
+    path: Path,
+    coil: str,
+    *,
+    run: int = 1,
+    line_file: Path | None = None,
+    mm_per_px: float | None = None,
+    pattern: str | None = None,
+    encoding: Encoding | None = None,
+    speed_mps: float = 1.0,
+) -> Source:
+    """The source of one coil.
+
+    Raises:
+        IngestError: the id, the line description or the source does not fit; one line says why.
+    """
+    check_identifier("coil", coil)
+    if not path.exists():
+        raise SourceError(f"source {path}: expected a folder of images or a video, found nothing")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return _video(path, coil, run, line_file, mm_per_px, speed_mps)
+    line = _line(path, line_file)
+    if line is None and mm_per_px is None:
+        err.print(
+            f"[dim]No {LINE_FILE} and no --mm-per-px: taking {path} as one camera a folder "
+            f"at {DEFAULT_MM_PER_PX:g} mm per pixel.[/dim]"
+        )
+    return FolderSource(
+        path,
+        line=line.name if line else DEFAULT_LINE,
+        coil=coil,
+        run=run,
+        line_description=line,
+        mm_per_px=mm_per_px or DEFAULT_MM_PER_PX,
+        pattern=pattern,
+        encoding=encoding,
+    )
+
+
+def _line(path: Path, line_file: Path | None) -> Line | None:
+    if line_file is not None:
+        return load_line(line_file)
+    return load_line(path / LINE_FILE) if (path / LINE_FILE).is_file() else None
+
+
+def _video(
+    path: Path, coil: str, run: int, line_file: Path | None, mm_per_px: float | None, speed_mps: float
+) -> Source:
+    """A video is the frames of one camera: the line's only one, or one that begins at the drive side."""
+    line = load_line(line_file) if line_file else None
+    if line is not None and len(line.cameras) != 1:
+        raise SourceError(f"video {path}: expected a line with one camera, got {len(line.cameras)}")
+    return VideoSource(
+        path,
+        line=line.name if line else DEFAULT_LINE,
+        coil=coil,
+        run=run,
+        band=line.bands[0] if line else None,
+        mm_per_px=mm_per_px or DEFAULT_MM_PER_PX,
+        speed_mps=speed_mps,
+    )

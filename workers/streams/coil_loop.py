@@ -1,0 +1,279 @@
+"""The coil worker's loop: inspections in, coil reports out.
+
+A coil's state is a function of the log since its first record. Closing is a record in that log, so a worker
+that rebuilds decides the same; the report is written first and announced afterwards, together with the
+offsets, so that a crash in between only writes the same bytes again. Offsets are committed up to the first
+record of the oldest open coil of a partition.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from ingest.errors import BadRecordError
+from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
+from ingest.records import CameraClosed, CoilOpened
+from workers.coil.account import CoilAccount
+from workers.coil.grading import GradingRules
+from workers.coil.joining import JoiningSettings
+from workers.coil.records import CloseReason, CoilClosed, CoilReport
+from workers.report.delivery import Delivery
+from workers.report.store import ReportLocation, ReportStore
+from workers.streams.live_view import LiveCoil, LiveView
+from workers.streams.messages import (
+    CoilKey,
+    CoilReported,
+    coil_key,
+    key_bytes,
+    read_inspection_record,
+)
+from workers.streams.settings import CoilLoopSettings
+
+REMEMBERED_COILS = 1_000
+"""Closed coils whose late records are recognised as such; older ones are long past every retry."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class OpenCoil:
+    """A coil between its first record and its report."""
+
+    account: CoilAccount
+    partition: TopicPartition
+    first_offset: int
+    started_at: datetime
+    heard_at: float
+    closing: bool = False
+    shown_at: float = float("-inf")
+    changed: bool = True
+
+
+class CoilLoop:
+    """One member of the coil workers' group. Call `step` until stopped.
+
+    Args:
+        consumer: an unsubscribed group member (`kafka_clients.group_consumer`).
+        producer: transactional, initialised.
+        store: where reports go.
+        clock: monotonic seconds, for the grace time.
+        now: wall-clock time, for the delivery record only.
+    """
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        store: ReportStore,
+        *,
+        rules: GradingRules,
+        joining: JoiningSettings,
+        live_view: LiveView | None = None,
+        settings: CoilLoopSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._store = store
+        self._rules = rules
+        self._joining = joining
+        self._live_view = live_view
+        self._settings = settings or CoilLoopSettings()
+        self._clock = clock
+        self._now = now
+        self._open: dict[CoilKey, OpenCoil] = {}
+        self._closed: OrderedDict[CoilKey, int] = OrderedDict()
+        self._position: dict[TopicPartition, int] = {}
+        consumer.subscribe([INSPECTIONS_TOPIC], listener=_Rebuild(self))
+
+    def step(self) -> None:
+        """Read what is there, report coils that closed, close coils that ended, refresh the live view."""
+        fetched = self._consumer.poll(
+            int(self._settings.poll_s * 1000), max_records=self._settings.poll_records
+        )
+        reports: list[CoilReported] = []
+        for partition, records in fetched.items():
+            for record in records:
+                reports += self._read(partition, record)
+            self._position[partition] = records[-1].offset + 1
+        closings = self._ended_coils()
+        if reports or closings or fetched:
+            self._commit(reports, closings)
+        for key, coil in self._open.items():
+            self._show(key, coil)
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Drop the state of partitions that are taken away; their next owner rebuilds it from the log."""
+        gone = set(partitions)
+        self._open = {key: coil for key, coil in self._open.items() if coil.partition not in gone}
+        for partition in gone:
+            self._position.pop(partition, None)
+
+    def _read(self, partition: TopicPartition, record: ConsumerRecord) -> list[CoilReported]:
+        try:
+            message = read_inspection_record(record.value or b"")
+        except BadRecordError as error:
+            log.error("skipped offset %d of %s: %s", record.offset, partition, error)
+            return []
+        key = coil_key(message)
+        if key in self._closed:
+            self._closed[key] += 1
+            log.warning("coil %s run %d: a record came after closing and was left out", key[1], key[2])
+            return []
+        coil = self._open.get(key) or self._begin(key, partition, record)
+        coil.heard_at = self._clock()
+        coil.changed = True
+        if isinstance(message, CoilClosed):
+            return [self._report(key, coil, message)]
+        if isinstance(message, CoilOpened):
+            coil.account.add_opened(message)
+        elif isinstance(message, CameraClosed):
+            coil.account.add_closed_camera(message)
+        else:
+            coil.account.add(message)
+        return []
+
+    def _begin(self, key: CoilKey, partition: TopicPartition, record: ConsumerRecord) -> OpenCoil:
+        account = CoilAccount(*key, joining=self._joining)
+        started = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        coil = OpenCoil(account, partition, record.offset, started, self._clock())
+        self._open[key] = coil
+        return coil
+
+    def _report(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed) -> CoilReported:
+        report = coil.account.report(closed, self._rules)
+        location = self._store.write(report, self._delivery(key, coil))
+        del self._open[key]
+        self._closed[key] = 0
+        while len(self._closed) > REMEMBERED_COILS:
+            self._closed.popitem(last=False)
+        if self._live_view:
+            self._live_view.show(_live(key, coil.account, report))
+        return _announcement(report, location)
+
+    def _delivery(self, key: CoilKey, coil: OpenCoil) -> Delivery:
+        counters = self._live_view.counters(key) if self._live_view else {}
+        return Delivery(
+            path="distributed",
+            started_at=coil.started_at,
+            closed_at=self._now(),
+            duplicates=coil.account.counts.duplicates,
+            cache_hits=counters.get("cache_hits"),
+            network_runs=counters.get("network_runs"),
+            frames_sent=coil.account.counts.sent,
+            dead_letters=coil.account.counts.unreadable,
+        )
+
+    def _ended_coils(self) -> list[CoilClosed]:
+        ended = []
+        for coil in self._open.values():
+            reason = self._why_ended(coil)
+            if reason is not None and not coil.closing:
+                coil.closing = True
+                ended.append(coil.account.close_record(reason))
+        return ended
+
+    def _why_ended(self, coil: OpenCoil) -> CloseReason | None:
+        silent_s = self._clock() - coil.heard_at
+        if coil.account.complete:
+            return "complete"
+        if coil.account.cameras_closed and silent_s >= self._settings.grace_s:
+            return "grace time passed"
+        if coil.account.opened and silent_s >= self._settings.idle_s:
+            return "idle"
+        return None
+
+    def _commit(self, reports: list[CoilReported], closings: list[CoilClosed]) -> None:
+        try:
+            self._producer.begin_transaction()
+            for closing in closings:
+                key = key_bytes(coil_key(closing))
+                self._producer.send(INSPECTIONS_TOPIC, key=key, value=closing.to_json())
+            for report in reports:
+                self._producer.send(EVENTS_TOPIC, key=key_bytes(coil_key(report)), value=report.to_json())
+            self._producer.send_offsets_to_transaction(self._offsets(), self._consumer.group_metadata())
+            self._producer.commit_transaction()
+        except KafkaError as error:
+            self._roll_back(error)
+
+    def _offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        offsets = dict(self._position)
+        for coil in self._open.values():
+            offsets[coil.partition] = min(offsets.get(coil.partition, coil.first_offset), coil.first_offset)
+        return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+
+    def _roll_back(self, error: KafkaError) -> None:
+        """Abort and rebuild everything from the committed offsets."""
+        log.warning("transaction rolled back, rebuilding from the log: %s", error)
+        self._producer.abort_transaction()
+        assignment = self._consumer.assignment()
+        self.forget(assignment)
+        self._closed.clear()
+        for partition in assignment:
+            offset = self._consumer.committed(partition)
+            if offset is None:
+                self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, offset)
+
+    def _show(self, key: CoilKey, coil: OpenCoil) -> None:
+        due = self._clock() - coil.shown_at >= self._settings.live_view_s
+        if self._live_view and coil.changed and due:
+            self._live_view.show(_live(key, coil.account))
+            coil.shown_at = self._clock()
+            coil.changed = False
+
+
+class _Rebuild(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Coils of partitions that are taken away go with them."""
+
+    def __init__(self, loop: CoilLoop) -> None:
+        self._loop = loop
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._loop.forget(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        log.info("partitions assigned: %s", sorted(p.partition for p in assigned))
+
+
+def _live(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) -> LiveCoil:
+    counts = account.counts
+    line, coil, run = key
+    return LiveCoil(
+        line=line,
+        coil=coil,
+        run=run,
+        inspected=counts.inspected,
+        unreadable=counts.unreadable,
+        findings=counts.findings,
+        events=counts.events if report is None else len(report.events),
+        length_mm=counts.length_mm,
+        closed=report is not None,
+        decision=report.grade.decision if report else None,
+    )
+
+
+def _announcement(report: CoilReport, location: ReportLocation) -> CoilReported:
+    return CoilReported(
+        line=report.line,
+        coil=report.coil,
+        run=report.run,
+        revision=report.revision,
+        decision=report.grade.decision,
+        events=len(report.events),
+        report_folder=str(location.folder),
+        report_digest=location.digest,
+    )

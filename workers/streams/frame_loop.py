@@ -1,0 +1,264 @@
+"""The frame worker's loop: frames in, inspections and consumed offsets out in one transaction.
+
+A batch lives through fetch, cache look-up, inspection, commit. The transaction opens after inference and its
+offsets are those of the batch, never the consumer's position: a batch that is dropped on the way is read
+again, by whoever owns the partition then.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotDoneError
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from ingest.errors import BadRecordError
+from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
+from ingest.records import EncodedFrame
+from workers.inspection.placing import place
+from workers.inspection.records import FrameResult, ModelIdentity
+from workers.streams.live_view import LiveView
+from workers.streams.messages import CoilKey, Control, coil_key, dead_letter, key_bytes, read_frame_record
+from workers.streams.result_cache import ResultCache
+from workers.streams.settings import FrameLoopSettings
+
+KEEP_ALIVE_S = 2.0
+"""While batches fill the hands, the paused consumer is polled this often, so that rebalances are noticed."""
+WAIT_SLICE_S = 0.05
+"""How long one look at a running inspection takes before the loop looks at Kafka again."""
+
+log = logging.getLogger(__name__)
+
+
+class InspectionClient(Protocol):
+    """Where frames are inspected: another process, or this one."""
+
+    def identity(self) -> ModelIdentity:
+        """The model that would inspect a frame now."""
+
+    def submit(self, frames: Sequence[EncodedFrame]) -> Future[list[FrameResult]]:
+        """Start inspecting; the future holds one result per frame, in order."""
+
+
+@dataclass
+class Batch:
+    """Records that are inspected and committed together."""
+
+    records: list[ConsumerRecord]
+    frames: list[tuple[ConsumerRecord, EncodedFrame]] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
+    foreign: list[tuple[ConsumerRecord, str]] = field(default_factory=list)
+    cached: list[FrameResult | None] = field(default_factory=list)
+    inspection: Future[list[FrameResult]] | None = None
+
+    def offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The offsets after this batch's last record of each partition."""
+        ends: dict[TopicPartition, int] = {}
+        for record in self.records:
+            partition = TopicPartition(record.topic, record.partition)
+            ends[partition] = max(ends.get(partition, 0), record.offset + 1)
+        return {partition: OffsetAndMetadata(end, "", -1) for partition, end in ends.items()}
+
+    def to_inspect(self) -> list[EncodedFrame]:
+        """The frames that the cache did not know."""
+        return [frame for (_, frame), hit in zip(self.frames, self.cached, strict=True) if hit is None]
+
+
+class FrameLoop:
+    """One member of the frame workers' group. `step` does a little of everything; call it until stopped.
+
+    Args:
+        consumer: an unsubscribed group member (`kafka_clients.group_consumer`).
+        producer: transactional, initialised.
+        client: inspects frames, in another process as a rule.
+        cache: None to run every frame through the network.
+        live_view: counts how frames travelled; None where nobody looks.
+    """
+
+    def __init__(
+        self,
+        consumer: KafkaConsumer,
+        producer: KafkaProducer,
+        client: InspectionClient,
+        *,
+        cache: ResultCache | None = None,
+        live_view: LiveView | None = None,
+        settings: FrameLoopSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._client = client
+        self._cache = cache
+        self._live_view = live_view
+        self._settings = settings or FrameLoopSettings()
+        self._clock = clock
+        self._waiting: deque[Batch] = deque()
+        self._in_flight: deque[Batch] = deque()
+        self._polled_at = clock()
+        self.counts: Counter[str] = Counter()
+        consumer.subscribe([FRAMES_TOPIC], listener=_Forget(self))
+
+    def step(self) -> None:
+        """Fetch if there is room, start what waits, commit what is done."""
+        self._fetch()
+        self._start()
+        self._finish()
+
+    def finish_in_hand(self, timeout_s: float) -> None:
+        """Commit what is under way, abandon what is not done in time; for a graceful stop."""
+        self._waiting.clear()
+        deadline = self._clock() + timeout_s
+        while self._in_flight and self._clock() < deadline:
+            self._finish()
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop everything fetched and not committed; Kafka will hand it out again."""
+        for batch in self._in_flight:
+            if batch.inspection is not None:
+                batch.inspection.cancel()
+        self._in_flight.clear()
+        self._waiting.clear()
+
+    def _fetch(self) -> None:
+        if self._waiting or len(self._in_flight) >= self._settings.batches_in_flight:
+            if self._clock() - self._polled_at > KEEP_ALIVE_S:
+                self._consumer.pause(*self._consumer.assignment())
+                self._poll(0.0)
+                self._consumer.resume(*self._consumer.paused())
+            return
+        self._poll(0.01 if self._in_flight else self._settings.poll_s)
+
+    def _poll(self, timeout_s: float) -> None:
+        fetched = self._consumer.poll(int(timeout_s * 1000), max_records=self._settings.batch_frames)
+        self._polled_at = self._clock()
+        records = [record for partition in fetched.values() for record in partition]
+        for group in _cut_by_bytes(records, self._settings.batch_bytes):
+            self._waiting.append(_sort_out(group))
+
+    def _start(self) -> None:
+        while self._waiting and len(self._in_flight) < self._settings.batches_in_flight:
+            batch = self._waiting.popleft()
+            frames = [frame for _, frame in batch.frames]
+            known = self._cache.get(frames, self._client.identity()) if self._cache and frames else None
+            batch.cached = known or [None] * len(frames)
+            unknown = batch.to_inspect()
+            batch.inspection = self._client.submit(unknown) if unknown else None
+            self._in_flight.append(batch)
+
+    def _finish(self) -> None:
+        while self._in_flight:
+            batch = self._in_flight[0]
+            try:
+                inspected = batch.inspection.result(WAIT_SLICE_S) if batch.inspection else []
+            except NotDoneError:
+                return
+            self._in_flight.popleft()
+            self._commit(batch, inspected)
+
+    def _commit(self, batch: Batch, inspected: list[FrameResult]) -> None:
+        fresh = iter(inspected)
+        results = [hit if hit is not None else next(fresh) for hit in batch.cached]
+        try:
+            self._producer.begin_transaction()
+            for control in batch.controls:
+                self._send(coil_key(control), control.to_json())
+            for (record, frame), result in zip(batch.frames, results, strict=True):
+                self._send(coil_key(frame.header), place(frame.header, result).to_json())
+                if result.status == "unreadable":
+                    self._dead_letter(record, result.reason or "unreadable")
+            for record, error in batch.foreign:
+                self._dead_letter(record, error)
+            self._producer.send_offsets_to_transaction(batch.offsets(), self._consumer.group_metadata())
+            self._producer.commit_transaction()
+        except KafkaError as error:
+            self._roll_back(error)
+            return
+        self._after_commit(batch, inspected, results)
+
+    def _send(self, key: CoilKey, value: bytes) -> None:
+        self._producer.send(INSPECTIONS_TOPIC, key=key_bytes(key), value=value)
+
+    def _dead_letter(self, record: ConsumerRecord, error: str) -> None:
+        self._producer.send(DEAD_LETTERS_TOPIC, **dead_letter(record, error, attempts=1))
+
+    def _roll_back(self, error: KafkaError) -> None:
+        """Abort, and read again from the committed offsets. A fenced producer raises and ends the loop."""
+        log.warning("transaction rolled back: %s", error)
+        self.counts["rolled_back"] += 1
+        self.forget()
+        self._producer.abort_transaction()
+        for partition in self._consumer.assignment():
+            offset = self._consumer.committed(partition)
+            if offset is None:
+                self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, offset)
+
+    def _after_commit(self, batch: Batch, inspected: list[FrameResult], results: list[FrameResult]) -> None:
+        self.counts["frames"] += len(results)
+        self.counts["inspected"] += len(inspected)
+        if self._cache:
+            self._cache.put(batch.to_inspect(), inspected)
+        if self._live_view is None:
+            return
+        travelled: dict[CoilKey, Counter[str]] = {}
+        for (_, frame), hit in zip(batch.frames, batch.cached, strict=True):
+            name = "network_runs" if hit is None else "cache_hits"
+            travelled.setdefault(coil_key(frame.header), Counter())[name] += 1
+        for key, counts in travelled.items():
+            self._live_view.count(key, **counts)
+
+
+class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Partitions that are taken away take their fetched batches with them."""
+
+    def __init__(self, loop: FrameLoop) -> None:
+        self._loop = loop
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        if revoked:
+            self._loop.forget()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        log.info("partitions assigned: %s", sorted(p.partition for p in assigned))
+
+
+def _cut_by_bytes(records: list[ConsumerRecord], most: int) -> Iterator[list[ConsumerRecord]]:
+    group: list[ConsumerRecord] = []
+    size = 0
+    for record in records:
+        length = len(record.value or b"")
+        if group and size + length > most:
+            yield group
+            group, size = [], 0
+        group.append(record)
+        size += length
+    if group:
+        yield group
+
+
+def _sort_out(records: list[ConsumerRecord]) -> Batch:
+    batch = Batch(records)
+    for record in records:
+        try:
+            message = read_frame_record(record)
+        except BadRecordError as error:
+            batch.foreign.append((record, str(error)))
+            continue
+        if isinstance(message, EncodedFrame):
+            batch.frames.append((record, message))
+        else:
+            batch.controls.append(message)
+    return batch

@@ -1,0 +1,93 @@
+"""The live view of open coils in Redis: what a screen shows while the strip runs. Disposable."""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+import redis
+
+from ingest.errors import BadRecordError
+from ingest.records import Record
+from workers.streams.messages import CoilKey
+
+LIVE_TTL_S = 24 * 3600
+"""A coil that nobody updates any more disappears from the live view after a day."""
+
+log = logging.getLogger(__name__)
+
+
+class LiveCoil(Record):
+    """How far a coil is.
+
+    Attributes:
+        length_mm: strip inspected so far, over all cameras the furthest.
+        closed: the coil has its report.
+    """
+
+    line: str
+    coil: str
+    run: int
+    inspected: int
+    unreadable: int
+    findings: int
+    events: int
+    length_mm: float
+    closed: bool = False
+    decision: str | None = None
+
+
+class LiveView:
+    """Writes and reads live coils and the counters of how frames travelled; never raises for Redis' sake."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def show(self, coil: LiveCoil) -> None:
+        """Replace what is shown of a coil."""
+        try:
+            self._client.set(_key((coil.line, coil.coil, coil.run), "state"), coil.to_json(), ex=LIVE_TTL_S)
+        except redis.RedisError as error:
+            log.warning("live view not updated: %s", error)
+
+    def read(self, key: CoilKey) -> LiveCoil | None:
+        """What is shown of a coil, None when there is nothing."""
+        try:
+            data = cast("bytes | None", self._client.get(_key(key, "state")))
+            return LiveCoil.from_json(data) if data else None
+        except (redis.RedisError, BadRecordError):
+            return None
+
+    def coils(self) -> list[LiveCoil]:
+        """Every coil that is shown, by line, coil and run."""
+        try:
+            keys = list(self._client.scan_iter("coilwatch:coil:*:state", count=500))
+            data = cast("list[bytes | None]", self._client.mget(keys)) if keys else []
+            found = [LiveCoil.from_json(item) for item in data if item]
+        except (redis.RedisError, BadRecordError):
+            return []
+        return sorted(found, key=lambda c: (c.line, c.coil, c.run))
+
+    def count(self, key: CoilKey, **increments: int) -> None:
+        """Add to the counters of how a coil's frames travelled."""
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for name, amount in increments.items():
+                    if amount:
+                        pipeline.hincrby(_key(key, "counters"), name, amount)
+                pipeline.expire(_key(key, "counters"), LIVE_TTL_S)
+                pipeline.execute()
+        except redis.RedisError as error:
+            log.warning("counters not updated: %s", error)
+
+    def counters(self, key: CoilKey) -> dict[str, int]:
+        """The counters of how a coil's frames travelled."""
+        try:
+            found = cast("dict[bytes, bytes]", self._client.hgetall(_key(key, "counters")))
+        except redis.RedisError:
+            return {}
+        return {name.decode(): int(value) for name, value in found.items()}
+
+
+def _key(key: CoilKey, name: str) -> str:
+    return f"coilwatch:coil:{key[0]}:{key[1]}:{key[2]}:{name}"

@@ -1,0 +1,104 @@
+"""Kafka records of the frames and inspections topics, to and from our own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from kafka.consumer.fetcher import ConsumerRecord
+
+from ingest.errors import BadRecordError
+from ingest.kafka import CONTROL_HEADER, FRAME_HEADER
+from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, Record
+from workers.coil.records import CoilClosed, Decision
+from workers.inspection.records import Inspection
+
+Control = CoilOpened | CameraClosed
+CoilKey = tuple[str, str, int]
+"""(line, coil, run)."""
+
+CONTROLS: dict[str, type[CoilOpened | CameraClosed]] = {
+    "coil-opened": CoilOpened,
+    "camera-closed": CameraClosed,
+}
+INSPECTION_RECORDS: dict[str, type[Record]] = {
+    **CONTROLS,
+    "inspection": Inspection,
+    "coil-closed": CoilClosed,
+}
+
+
+class CoilReported(Record):
+    """A coil has its report: announced on the events topic under the coil's key."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["coil-reported"] = "coil-reported"
+    line: str
+    coil: str
+    run: int
+    revision: int
+    decision: Decision
+    events: int
+    report_folder: str
+    report_digest: str
+
+
+def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names its coil
+    """Line, coil and run of a record."""
+    return record.line, record.coil, record.run
+
+
+def key_bytes(key: CoilKey) -> bytes:
+    """The Kafka key of everything that belongs to one run of a coil."""
+    return "/".join(map(str, key)).encode()
+
+
+def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:
+    """What a record of the frames topic holds.
+
+    Raises:
+        BadRecordError: the record is not ours, or its header does not validate.
+    """
+    headers = dict(record.headers)
+    if FRAME_HEADER in headers:
+        return EncodedFrame(FrameHeader.from_json(headers[FRAME_HEADER]), record.value or b"")
+    if CONTROL_HEADER in headers:
+        kind = headers[CONTROL_HEADER].decode("utf-8", "replace")
+        if kind not in CONTROLS:
+            raise BadRecordError(f"control record: expected one of {', '.join(CONTROLS)}, got {kind[:60]!r}")
+        return CONTROLS[kind].from_json(record.value or b"")
+    raise BadRecordError(f"expected a '{FRAME_HEADER}' or '{CONTROL_HEADER}' header, got {sorted(headers)}")
+
+
+def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed:
+    """What a record of the inspections topic holds.
+
+    Raises:
+        BadRecordError: the record is not ours or does not validate.
+    """
+    try:
+        kind = json.loads(value).get("kind")
+    except (ValueError, AttributeError, TypeError):
+        raise BadRecordError("inspections topic: expected a JSON object with a 'kind'") from None
+    if kind not in INSPECTION_RECORDS:
+        raise BadRecordError(
+            f"inspections topic: expected one of {', '.join(INSPECTION_RECORDS)}, got {str(kind)[:60]!r}"
+        )
+    return INSPECTION_RECORDS[kind].from_json(value)  # type: ignore[return-value]
+
+
+def dead_letter(record: ConsumerRecord, error: str, attempts: int) -> dict[str, Any]:
+    """Arguments of `producer.send` that keep a record's bytes and headers, with where it came from and why."""
+    origin = {
+        "error": error,
+        "source_topic": record.topic,
+        "source_partition": record.partition,
+        "source_offset": record.offset,
+        "attempts": attempts,
+        "first_failure_ms": record.timestamp,
+    }
+    return {
+        "key": record.key,
+        "value": record.value,
+        "headers": [*record.headers, ("dead-letter", json.dumps(origin).encode())],
+    }

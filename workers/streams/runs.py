@@ -1,0 +1,45 @@
+"""Which runs of a coil the log knows: a coil id that comes again is a new run."""
+
+from __future__ import annotations
+
+from kafka import KafkaConsumer, TopicPartition
+
+from ingest.kafka import EVENTS_TOPIC, KafkaConnection
+
+POLL_MS = 500
+
+
+def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
+    """The highest run of a coil on the events topic, 0 when the coil is new.
+
+    Args:
+        connection: to the broker; the events topic is compacted, so all of it is read.
+
+    Raises:
+        KafkaError: Kafka cannot be reached.
+    """
+    consumer = KafkaConsumer(
+        **connection.client_options(), enable_auto_commit=False, allow_auto_create_topics=False
+    )
+    try:
+        partitions = [
+            TopicPartition(EVENTS_TOPIC, p) for p in consumer.partitions_for_topic(EVENTS_TOPIC) or ()
+        ]
+        if not partitions:
+            return 0
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        latest = 0
+        while any(consumer.position(p) < end for p, end in ends.items()):
+            for records in consumer.poll(POLL_MS).values():
+                latest = max([latest, *(_run(record.key, line, coil) for record in records)])
+        return latest
+    finally:
+        consumer.close()
+
+
+def _run(key: bytes | None, line: str, coil: str) -> int:
+    parts = (key or b"").decode("utf-8", "replace").split("/")
+    is_coil = len(parts) == 3 and parts[:2] == [line, coil] and parts[2].isdecimal()
+    return int(parts[2]) if is_coil else 0

@@ -1,0 +1,48 @@
+"""How the two Kafka loops batch, wait and close."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class FrameLoopSettings(BaseModel):
+    """Batches of the frame worker.
+
+    Attributes:
+        batch_frames: most frames in one inspector call. Fewer cost calls (2-6 ms each), more cost latency
+            and make the work that a killed worker repeats longer.
+        batch_bytes: most encoded bytes in one inspector call; one larger frame travels alone.
+        batches_in_flight: inspector calls under way at once. Two keep an inspector busy while the last
+            batch is committed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str = "coilwatch-frame-workers"
+    batch_frames: Annotated[int, Field(ge=1, le=256)] = 8
+    batch_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    batches_in_flight: Annotated[int, Field(ge=1, le=8)] = 2
+    poll_s: Positive = 0.2
+
+
+class CoilLoopSettings(BaseModel):
+    """When a coil ends.
+
+    Attributes:
+        grace_s: how long after every camera has closed missing frames are waited for.
+        idle_s: after how long without any record an open coil is closed.
+        live_view_s: how often the live view of a coil is refreshed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str = "coilwatch-coil-workers"
+    grace_s: Positive = 30.0
+    idle_s: Positive = 3600.0
+    live_view_s: Positive = 0.5
+    poll_s: Positive = 0.2
+    poll_records: Annotated[int, Field(ge=1)] = 200
