@@ -11,7 +11,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from ingest.errors import BadImageError
-from ingest.image_header import read_image_header
+from ingest.image_header import image_format, read_image_header
 from ingest.records import MAX_SIDE_PX, Encoding, FrameHeader
 
 MAX_FRAME_PX = 64 * 1024 * 1024
@@ -97,7 +97,7 @@ def decode(data: bytes, header: FrameHeader) -> NDArray[np.uint8]:
     elif header.encoding == "zstd":
         pixels = _decode_zstd(data, header)
     else:
-        pixels = decode_image(data, expected=(header.height, header.width))
+        pixels = _decode_picture(data, header)
     came = pixel_digest(pixels)
     if came != header.digest:
         raise BadImageError(f"expected pixels with digest {header.digest}, got {came}")
@@ -172,6 +172,12 @@ def _decode_zstd(data: bytes, header: FrameHeader) -> NDArray[np.uint8]:
     except zstandard.ZstdError as error:
         raise BadImageError(f"{_expected_bytes(header)}, got {len(data)} damaged bytes: {error}") from None
     return _decode_raw(raw, header)
+
+
+def _decode_picture(data: bytes, header: FrameHeader) -> NDArray[np.uint8]:
+    if data and (name := image_format(data)) != header.encoding:
+        raise BadImageError(f"expected a {header.encoding.upper()} image, got {name.upper()}")
+    return decode_image(data, expected=(header.height, header.width))
 
 
 def _expected_bytes(header: FrameHeader) -> str:

@@ -1,0 +1,134 @@
+"""A video file or stream of one camera as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.errors import SourceError
+from ingest.position import ConstantSpeed
+from ingest.records import CameraBand, Encoding
+from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, encoded_picture
+
+
+class VideoSource(CoilSource):
+    """One camera's video.
+
+    Args:
+        path: video file, or the address of a stream.
+        band: the camera; its columns are those of the video.
+        line: id of the line.
+        coil: id of the coil.
+        run: 1 for the first time this coil id is used.
+        speed_mps: speed of the strip, for the position of each frame; None where frames adjoin.
+        encoding: how frames travel.
+        clock: stamps the frames of a live stream; None for a recording, whose time nobody knows.
+
+    Raises:
+        SourceError: the video cannot be opened, or has another width than the band.
+        BadRecordError: an id of line or coil that is none.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        band: CameraBand,
+        *,
+        line: str,
+        coil: str,
+        run: int = 1,
+        speed_mps: float | None = None,
+        encoding: Encoding = DEFAULT_ENCODING,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__([VideoFeed(path, band, speed_mps, encoding, clock)], line=line, coil=coil, run=run)
+
+
+def video_columns(path: Path | str) -> int:
+    """Columns of a video's frames.
+
+    Raises:
+        SourceError: the video cannot be opened.
+    """
+    with _opened(path) as capture:
+        return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFeed:
+    """The frames of a video as pictures of one camera; arguments as for `VideoSource`."""
+
+    path: Path | str
+    band: CameraBand
+    speed_mps: float | None = None
+    encoding: Encoding = DEFAULT_ENCODING
+    clock: Callable[[], datetime] | None = None
+
+    def __post_init__(self) -> None:
+        columns = video_columns(self.path)
+        if columns != self.band.columns:
+            raise SourceError(
+                f"expected a video of {self.band.columns} columns, got {columns} in {self.path}"
+            )
+        if self.speed_mps is not None and not self._frames_per_s > 0:
+            raise SourceError(f"expected a video that tells its frames a second, got none in {self.path}")
+
+    @property
+    def total(self) -> int | None:
+        """Frames as the container counts them; None where it does not."""
+        with _opened(self.path) as capture:
+            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        return count if count > 0 else None
+
+    def pictures(self) -> Iterator[Picture]:
+        """The frames, grey, to the end of the video."""
+        with _opened(self.path) as capture:
+            frames_per_s = capture.get(cv2.CAP_PROP_FPS)
+            for index, pixels in enumerate(_grey_frames(capture)):
+                captured_at = self.clock() if self.clock else None
+                along_mm = self._along_mm(index, frames_per_s, len(pixels))
+                yield encoded_picture(pixels, self.encoding, along_mm, captured_at)
+
+    @property
+    def _frames_per_s(self) -> float:
+        with _opened(self.path) as capture:
+            return float(capture.get(cv2.CAP_PROP_FPS))
+
+    def _along_mm(self, index: int, frames_per_s: float, rows: int) -> float:
+        if self.speed_mps is None:
+            return index * rows * self.band.mm_per_row
+        return ConstantSpeed(self.speed_mps).along_mm(index / frames_per_s)
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[cv2.VideoCapture]:
+    if isinstance(path, Path) and not path.is_file():
+        raise SourceError(f"expected a video file, got {path}: no such file")
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if not capture.isOpened():
+            raise SourceError(f"expected a video that OpenCV can read, got {path}")
+        yield capture
+    finally:
+        capture.release()
+
+
+def _grey_frames(capture: cv2.VideoCapture) -> Iterator[NDArray[np.uint8]]:
+    while True:
+        read, image = capture.read()
+        if not read:
+            return
+        yield _grey(image)
+
+
+def _grey(image: NDArray[Any]) -> NDArray[np.uint8]:
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.ascontiguousarray(grey, np.uint8)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ingest.codecs import decode
+from ingest.errors import SourceError
+from ingest.line import Line, LineCamera
+from ingest.records import CameraBand
+from ingest.sources.folder import FolderSource
+from ingest.sources.video import VideoSource, video_columns
+
+ROWS, COLUMNS, FRAMES, FRAMES_PER_S = 48, 64, 5, 25.0
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "strip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_S, (COLUMNS, ROWS))
+    for number in range(FRAMES):
+        writer.write(np.full((ROWS, COLUMNS, 3), 40 * number + 20, np.uint8))
+    writer.release()
+    return path
+
+
+def band(columns: int = COLUMNS) -> CameraBand:
+    return CameraBand(
+        side="bottom", camera="film", across_mm=0, columns=columns, mm_per_row=0.5, mm_per_column=0.5
+    )
+
+
+def test_frames_adjoin_where_no_speed_is_known(video: Path) -> None:
+    coil = VideoSource(video, band(), line="line-1", coil="coil-1")
+    frames = list(coil.frames())
+    assert coil.total_frames == FRAMES
+    assert [frame.header.along_mm for frame in frames] == [0, 24, 48, 72, 96]
+    grey = [float(decode(frame.data, frame.header).mean()) for frame in frames]
+    assert grey == pytest.approx([20, 60, 100, 140, 180], abs=3)
+    assert (coil.closed()[0].frames, coil.closed()[0].end_mm) == (FRAMES, 120.0)
+
+
+def test_speed_places_the_frames(video: Path) -> None:
+    coil = VideoSource(video, band(), line="line-1", coil="coil-1", speed_mps=2.0)
+    along_mm = [frame.header.along_mm for frame in coil.frames()]
+    assert along_mm == pytest.approx([0, 80, 160, 240, 320])
+
+
+def test_live_frames_carry_the_clock(video: Path) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    coil = VideoSource(video, band(), line="line-1", coil="coil-1", encoding="png", clock=lambda: now)
+    assert {frame.header.captured_at for frame in coil.frames()} == {now}
+
+
+def test_a_line_may_name_a_video(video: Path) -> None:
+    described = LineCamera(**band().model_dump(), video=Path(video.name))
+    line = Line(name="line-1", cameras=(described,))
+    coil = FolderSource(video.parent, line="line-1", coil="coil-1", line_description=line)
+    assert coil.opened().cameras == (band(),)
+    assert len(list(coil.frames())) == FRAMES
+
+
+def test_another_width_is_refused(video: Path) -> None:
+    assert video_columns(video) == COLUMNS
+    with pytest.raises(SourceError, match="expected a video of 65 columns, got 64"):
+        VideoSource(video, band(65), line="line-1", coil="coil-1")
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "strip.avi"
+    with pytest.raises(SourceError, match="no such file"):
+        VideoSource(file, band(), line="line-1", coil="coil-1")
+    file.write_bytes(b"no video")
+    with pytest.raises(SourceError, match="expected a video that OpenCV can read"):
+        VideoSource(file, band(), line="line-1", coil="coil-1")
