@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ingest.kafka import KafkaConnection
+from workers.inspection.settings import InspectionSettings
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -156,7 +157,13 @@ class ReportSettings(Section):
         store: a directory or any fsspec URL.
     """
 
-    store: str = "coil-reports"
+    store: str = Field(default="coil-reports", validate_default=True)
+
+    @field_validator("store")
+    @classmethod
+    def _absolute(cls, store: str) -> str:
+        """Replicas run in other directories than the command that started them."""
+        return store if "://" in store else str(Path(store).absolute())
 
 
 class Settings(BaseSettings):
@@ -180,8 +187,9 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     frame_worker: FrameLoopSettings = FrameLoopSettings()
     coil_worker: CoilLoopSettings = CoilLoopSettings()
+    inspection: InspectionSettings = InspectionSettings()
     grading: GradingSettings = GradingSettings()
-    reports: ReportSettings = ReportSettings()
+    reports: ReportSettings = Field(default_factory=ReportSettings)
     run_directory: Path = Field(default_factory=lambda: user_state_path("coilwatch") / "run")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -196,3 +204,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is passed: reading file and environment is `settings_layers.load`'s work."""
         return (init_settings,)
+
+    def with_reports(self, store: Path | str) -> Settings:
+        """These settings with another report store."""
+        return self.model_copy(update={"reports": ReportSettings(store=str(store))})

@@ -1,0 +1,208 @@
+"""One Ray cluster of our own on this machine, and the way into it or into an existing one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from orchestration.errors import StartError, UnreachableError
+from orchestration.settings import RaySettings
+from orchestration.stack.processes import (
+    ProcessId,
+    end,
+    free_port,
+    last_lines,
+    listens,
+    start_detached,
+    wait_ended,
+    with_environment,
+)
+from orchestration.stack.state import StartedPart
+
+START_TIMEOUT_S = 90.0
+"""`ray start` returns after 5 s on two free cores; on busy ones it has taken a minute."""
+
+MARK = "RAY_TMPDIR"
+"""Ray hands its environment on to every process it starts, so this one names the cluster of each."""
+
+SERVER_NAMES = frozenset({"gcs_server", "raylet"})
+"""Without either of these there is no cluster; all others come back when they die."""
+
+SHORT_TEMPORARY = Path("/tmp")  # noqa: S108 - mkdtemp makes the directory below it, with our rights only
+"""A socket's path may have 107 bytes, and Ray adds 65 of its own: the user's TMPDIR may be too long."""
+
+REPLICA_TITLE = "ray::ServeReplica:"
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_prestart_worker_first_driver": "0",
+}
+"""No reports to Ray's makers, no copy of a uv project, and no workers before somebody asks for them."""
+
+
+def start(settings: RaySettings, directory: Path, record: Callable[[StartedPart], None]) -> StartedPart:
+    """Start a cluster of one node and wait until it takes drivers.
+
+    Args:
+        record: called before there is a process, so that all can be ended whatever happens to us.
+
+    Raises:
+        StartError: `ray start` failed or did not end in time, with its last log lines.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "ray.log"
+    log.unlink(missing_ok=True)
+    _write_token(token_file(directory))
+    temporary = Path(tempfile.mkdtemp(prefix="coilwatch-ray-", dir=SHORT_TEMPORARY))
+    (directory / "temporary").unlink(missing_ok=True)
+    (directory / "temporary").symlink_to(temporary)
+    part = StartedPart(address=f"127.0.0.1:{free_port()}", processes=(), directory=directory)
+    record(part)
+    try:
+        command = _command(settings, part.address, temporary)
+        environment = {**access(directory), **QUIET, MARK: str(temporary)}
+        ended = wait_ended([start_detached(command, log, environment)], START_TIMEOUT_S)
+        servers = tuple(_servers(directory))
+    except BaseException:
+        stop(directory)
+        raise
+    if not ended or len(servers) < len(SERVER_NAMES):
+        stop(directory)
+        what = "failed" if ended else f"was not done after {START_TIMEOUT_S:.0f} s"
+        raise StartError(f"the start of Ray {what}; {log} ends with:\n{last_lines(log)}")
+    return part.model_copy(update={"processes": servers})
+
+
+def stop(directory: Path) -> None:
+    """End every process of the cluster of this directory, and of no other."""
+    temporary = _temporary(directory)
+    if temporary is None:
+        return
+    # A raylet may start another worker while we look, so look again until there is none.
+    while members := processes(directory):
+        end(members, at_once=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    (directory / "temporary").unlink(missing_ok=True)
+
+
+def processes(directory: Path) -> list[ProcessId]:
+    """Every process of the cluster of this directory.
+
+    Those that renamed themselves may have overwritten their environment, so children count too.
+    """
+    temporary = _temporary(directory)
+    if temporary is None:
+        return []
+    members = {member.pid: member for member in with_environment(MARK, str(temporary))}
+    for member in list(members.values()):
+        process = member.find()
+        for child in process.children(recursive=True) if process else ():
+            members.setdefault(child.pid, ProcessId.of(child))
+    return list(members.values())
+
+
+def replicas(directory: Path, application: str) -> dict[str, int]:
+    """Running replicas of a Serve application, by deployment."""
+    counts: dict[str, int] = {}
+    prefix = f"{REPLICA_TITLE}{application}:"
+    for member in processes(directory):
+        process = member.find()
+        title = " ".join(process.cmdline()[:1]) if process else ""
+        if title.startswith(prefix):
+            deployment = title.removeprefix(prefix).split(":")[0].split(".")[0].strip()
+            counts[deployment] = counts.get(deployment, 0) + 1
+    return counts
+
+
+def check(address: str) -> None:
+    """Ask whether a cluster's head takes connections.
+
+    Raises:
+        UnreachableError: it does not.
+    """
+    if not listens(address):
+        raise UnreachableError(f"Ray at {address} does not answer")
+
+
+def connect(address: str, directory: Path | None) -> None:
+    """Connect this process to a cluster, unless it is connected to it already.
+
+    Args:
+        directory: of the local cluster, for its token; None for an existing one, whose access the
+            environment gives.
+
+    Raises:
+        UnreachableError: nobody listens, or the cluster does not let us in.
+    """
+    check(address)
+    os.environ.update(access(directory) if directory else {})
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    # Importing Ray takes half a second that `status` does not have, and reads the environment above.
+    import ray  # noqa: PLC0415
+
+    if ray.is_initialized():
+        if ray.get_runtime_context().gcs_address == address:
+            return
+        ray.shutdown()
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise UnreachableError(f"Ray at {address} does not let us in: {error}") from None
+
+
+def access(directory: Path) -> dict[str, str]:
+    """The environment that lets a process into the cluster of this directory."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file(directory))}
+
+
+def token_file(directory: Path) -> Path:
+    """Where the cluster's token stands; whoever can read it may run code there."""
+    return directory / "token"
+
+
+def _command(settings: RaySettings, address: str, temporary: Path) -> list[str | Path]:
+    return [
+        Path(sys.executable),
+        "-m",
+        "ray.scripts.scripts",
+        "start",
+        "--head",
+        f"--port={address.rpartition(':')[2]}",
+        "--node-ip-address=127.0.0.1",
+        f"--num-cpus={settings.cpus}",
+        f"--object-store-memory={settings.object_store_mb * 1024 * 1024}",
+        f"--temp-dir={temporary}",
+        # Each of these would be a process of 80-120 MB, or one at a fixed port, that we have no use for.
+        "--no-monitor",
+        "--include-log-monitor=false",
+        "--include-dashboard=false",
+        f"--dashboard-port={free_port()}",
+        f"--dashboard-agent-listen-port={free_port()}",
+        f"--ray-client-server-port={free_port()}",
+        "--disable-usage-stats",
+    ]
+
+
+def _servers(directory: Path) -> Iterator[ProcessId]:
+    for member in processes(directory):
+        process = member.find()
+        if process and process.name() in SERVER_NAMES:
+            yield member
+
+
+def _temporary(directory: Path) -> Path | None:
+    link = directory / "temporary"
+    return link.readlink() if link.is_symlink() else None
+
+
+def _write_token(path: Path) -> None:
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), encoding="utf-8")

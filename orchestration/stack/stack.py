@@ -1,0 +1,286 @@
+"""The stack as a whole: started, described and ended by its settings and its run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from ingest.kafka import KafkaConnection
+from orchestration.errors import UnreachableError
+from orchestration.settings import Settings
+from orchestration.settings_layers import shown
+from orchestration.stack import kafka, ray_local, serve, topics, valkey
+from orchestration.stack.processes import end
+from orchestration.stack.state import PARTS, PartName, StackState, StartedPart, locked
+from orchestration.stack.status import APPLICATION_TITLE, PartStatus, application_status, lag_of
+
+KAFKA_ONLY: tuple[PartName, ...] = ("kafka",)
+TITLES: dict[PartName, str] = {"kafka": "Kafka", "redis": "Valkey", "ray": "Ray"}
+
+Progress = Callable[[str], None]
+
+
+class Stack:
+    """Kafka, Redis and Ray as the settings want them: our own where they are embedded, else those named.
+
+    Everything our own servers need and write is in `settings.run_directory`; two `Stack` of one directory
+    are the same stack, in whatever process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._started: list[PartName] = []
+        self._recording = Lock()
+
+    def up(
+        self,
+        parts: Collection[PartName] = PARTS,
+        progress: Progress | None = None,
+        *,
+        application: bool = True,
+    ) -> list[PartName]:
+        """Start what is not running, make the topics, and deploy the application.
+
+        Args:
+            parts: what is wanted; those that the settings name elsewhere are only asked whether they answer.
+            application: deploy it, where Ray is wanted. Unchanged and running, it is left alone.
+            progress: told in one line what is waited for.
+
+        Returns:
+            Those that were started now.
+
+        Raises:
+            MissingProgramError: a program is not installed.
+            StartError: a part did not come up; what was started with it has been ended again.
+            UnreachableError: a server that the settings name does not answer.
+            StackBusyError: another process is starting or stopping this stack.
+        """
+        tell = progress or (lambda _line: None)
+        with locked(self._directory):
+            missing = [name for name in PARTS if name in parts and not self._runs(name)]
+            if missing:
+                tell(f"Starting {', '.join(TITLES[name] for name in missing)} ...")
+            try:
+                self._start(missing)
+                if "kafka" in parts:
+                    tell("Creating topics ...")
+                    topics.create_topics(self.kafka_connection(), self.settings.kafka)
+                if "ray" in parts and application:
+                    self._serve(tell)
+            except BaseException:
+                self._end(missing)
+                raise
+        self._started += missing
+        return missing
+
+    def down(self, parts: Collection[PartName] = PARTS) -> list[PartName]:
+        """End the servers that were started in this run directory, and no others.
+
+        Returns:
+            Those that were ended.
+
+        Raises:
+            StackBusyError: another process is starting or stopping this stack.
+        """
+        with locked(self._directory):
+            return self._end(parts)
+
+    def down_started(self) -> list[PartName]:
+        """End what this object's `up` has started; what ran before stays."""
+        ended = self.down(self._started)
+        self._started.clear()
+        return ended
+
+    def status(self) -> list[PartStatus]:
+        """Each part: its address, whether it serves, and how far it lags behind; then the application."""
+        rows = [self._part_status(name) for name in PARTS]
+        return [*rows, self._application_status(rows[-1])]
+
+    def started(self) -> dict[PartName, StartedPart]:
+        """The servers of ours that run."""
+        return {name: part for name, part in self._state().parts.items() if part.alive}
+
+    def kafka_connection(self) -> KafkaConnection:
+        """How to reach Kafka.
+
+        Raises:
+            UnreachableError: it is ours to start and does not run.
+        """
+        if not self.settings.kafka.embedded:
+            return self.settings.kafka.connection()
+        return KafkaConnection(bootstrap_servers=self._address("kafka", "COILWATCH_KAFKA__BOOTSTRAP_SERVERS"))
+
+    def redis_url(self) -> str:
+        """Where Redis is.
+
+        Raises:
+            UnreachableError: it is ours to start and does not run.
+        """
+        if not self.settings.redis.embedded:
+            return self.settings.redis.url
+        return self._address("redis", "COILWATCH_REDIS__URL")
+
+    def ray_address(self) -> str:
+        """`host:port` of Ray's head.
+
+        Raises:
+            UnreachableError: it is ours to start and does not run.
+        """
+        return self.settings.ray.address or self._address("ray", "COILWATCH_RAY__ADDRESS")
+
+    def connect_ray(self) -> None:
+        """Connect this process to Ray.
+
+        Raises:
+            UnreachableError: it does not run or does not let us in.
+        """
+        ray_local.connect(self.ray_address(), self._place("ray") if self.settings.ray.embedded else None)
+
+    def connected(self, needed: Collection[PartName] = KAFKA_ONLY) -> Settings:
+        """The settings with the addresses of what runs: what a client or a replica needs.
+
+        Args:
+            needed: parts that must run.
+
+        Raises:
+            UnreachableError: one of those needed is ours to start and does not run.
+        """
+        settings, running = self.settings, self.started()
+        update: dict[str, object] = {}
+        if settings.kafka.embedded and ("kafka" in running or "kafka" in needed):
+            servers = {"bootstrap_servers": self.kafka_connection().bootstrap_servers}
+            # Ours speaks plainly on the loopback interface, whatever the settings say of another.
+            update["kafka"] = settings.kafka.model_copy(update=servers | {"security_protocol": "PLAINTEXT"})
+        if settings.redis.embedded and ("redis" in running or "redis" in needed):
+            update["redis"] = settings.redis.model_copy(update={"url": self.redis_url(), "password": None})
+        if settings.ray.embedded and ("ray" in running or "ray" in needed):
+            update["ray"] = settings.ray.model_copy(update={"address": self.ray_address()})
+        return settings.model_copy(update=update)
+
+    def _part_status(self, name: PartName) -> PartStatus:
+        try:
+            self.check(name)
+        except UnreachableError as error:
+            return PartStatus(TITLES[name], "-", "down", str(error))
+        if name == "kafka":
+            connection = self.kafka_connection()
+            return PartStatus(
+                TITLES[name], connection.bootstrap_servers, "up", lag_of(connection, self.settings)
+            )
+        address = self.redis_url() if name == "redis" else self.ray_address()
+        return PartStatus(TITLES[name], shown(address), "up", "")
+
+    def _application_status(self, cluster: PartStatus) -> PartStatus:
+        if cluster.health == "down":
+            return PartStatus(APPLICATION_TITLE, "-", "down", "Ray is not running")
+        if self.settings.ray.embedded:
+            counts = ray_local.replicas(self._place("ray"), serve.NAME)
+        else:
+            self.connect_ray()
+            counts = serve.replicas()
+        return application_status(cluster.address, counts, self.settings.ray)
+
+    @property
+    def _directory(self) -> Path:
+        return self.settings.run_directory.absolute()
+
+    def _place(self, name: PartName) -> Path:
+        return self._directory / name
+
+    def _state(self) -> StackState:
+        return StackState.read(self._directory)
+
+    def _address(self, name: PartName, variable: str) -> str:
+        part = self.started().get(name)
+        if part is None:
+            raise UnreachableError(
+                f"{TITLES[name]} is not running: start it by `coilwatch up`, "
+                f"or name an existing one by {variable}"
+            )
+        return part.address
+
+    def _embedded(self, name: PartName) -> bool:
+        return bool(getattr(self.settings, name).embedded)
+
+    def _runs(self, name: PartName) -> bool:
+        """Whether a part answers; one of ours that does not is ended, one that is not ours is an error."""
+        try:
+            self.check(name)
+        except UnreachableError:
+            if not self._embedded(name):
+                raise
+            self._end([name])
+            return False
+        return True
+
+    def check(self, name: PartName) -> None:
+        """Ask a part whether it serves.
+
+        Raises:
+            UnreachableError: it does not.
+        """
+        if name == "kafka":
+            kafka.check(self.kafka_connection())
+        elif name == "redis":
+            valkey.check(self.connected(["redis"]).redis)
+        else:
+            ray_local.check(self.ray_address())
+
+    def _start(self, names: Collection[PartName]) -> None:
+        with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
+            starting = {name: pool.submit(self._start_part, name) for name in names}
+        for name, future in starting.items():
+            self._record(name, future.result())
+
+    def _start_part(self, name: PartName) -> StartedPart:
+        place, record = self._place(name), partial(self._record, name)
+        match name:
+            case "kafka":
+                return kafka.start(self.settings.kafka, place, record)
+            case "redis":
+                return valkey.start(self.settings.redis, place, record)
+            case "ray":
+                return ray_local.start(self.settings.ray, place, record)
+
+    def _serve(self, tell: Progress) -> None:
+        """Deploy the application, unless this very one runs already."""
+        self.connect_ray()
+        settings = self.connected(PARTS)
+        digest = serve.digest(settings)
+        if self._state().application != digest or not serve.runs():
+            tell("Deploying the application ...")
+            serve.deploy(settings)
+            with self._recording:
+                self._state().with_application(digest).write(self._directory)
+
+    def _withdraw(self) -> None:
+        """Take the application from a cluster that is not ours, where we have put it."""
+        if self._state().application is not None and not self.settings.ray.embedded:
+            self.connect_ray()
+            serve.withdraw()
+
+    def _end(self, names: Collection[PartName]) -> list[PartName]:
+        if "ray" in names:
+            self._withdraw()
+        state = self._state()
+        ended: list[PartName] = []
+        # Ray first: its workers are clients of the others.
+        for name in reversed(PARTS):
+            part = state.parts.get(name)
+            if name in names and part is not None:
+                if name == "ray":
+                    ray_local.stop(part.directory)
+                else:
+                    end(part.processes)
+                self._record(name, None)
+                ended.append(name)
+        if "ray" in names:
+            self._state().with_application(None).write(self._directory)
+        return ended
+
+    def _record(self, name: PartName, part: StartedPart | None) -> None:
+        with self._recording:
+            self._state().with_part(name, part).write(self._directory)
