@@ -44,7 +44,13 @@ FRAME_BORDER_EVERY = 4
 CAMERA_BORDER_EVERY = 7
 """Every so many defects one is laid across a border, or few of the small ones would meet one by chance."""
 CROSSING_SIZE_PX = 40
-"""A defect laid across a border has at least this size, so that it shows on both sides."""
+"""A defect laid across a frame border has at least this size, so that it shows on both sides."""
+SPANNING_SIZE_PX = 84
+"""A wide defect of this size reaches beyond the 20 mm that both cameras see, on either side."""
+WIDE = 0.8
+"""Least width of a wide crop, as a share of its length."""
+FAINT_SHARE = 0.6
+"""Roll printings are shallow: at the strength of other defects their halo would glare."""
 TRIES = 60
 
 
@@ -66,6 +72,10 @@ class CoilPlan:
         self._blobs = crops_of(half, "iron-sheet-ash", "slag-inclusion", "oxide-scale", "roll-printing")
         self._scratches = crops_of(half, "long-scratch")
         self._marks = crops_of(half, "roll-printing")
+        shapes = {entry.name: crop_levels(entry.name).shape for entry in self._blobs}
+        self._wide = tuple(
+            entry for entry in self._blobs if shapes[entry.name][1] >= WIDE * shapes[entry.name][0]
+        )
         self._planted: list[Planting] = []
         self._plant_roll_marks()
         self._plant_scratch()
@@ -119,12 +129,15 @@ class CoilPlan:
                 return
 
     def _plant_single(self, number: int) -> None:
-        entry = self._choose(self._blobs)
         across_frames = number % FRAME_BORDER_EVERY == 0
         across_cameras = number % CAMERA_BORDER_EVERY == 0
-        least = CROSSING_SIZE_PX if across_frames or across_cameras else SIZE_PX[0]
+        entry = self._choose(self._wide if across_cameras else self._blobs)
+        least = CROSSING_SIZE_PX if across_frames else SIZE_PX[0]
+        least = SPANNING_SIZE_PX if across_cameras else least
         rows, columns = self._size(crop_levels(entry.name).shape, least)
         strength = self._draw(*STRENGTHS_PERCENT) / 100
+        if entry.kind == "roll-printing":
+            strength *= FAINT_SHARE
         flips = bool(self._draw(0, 1)), bool(self._draw(0, 1))
         for _ in range(TRIES):
             row = self._crossing_row(rows) if across_frames else self._draw(0, self._rows - rows)
@@ -141,7 +154,7 @@ class CoilPlan:
     def _size(self, shape: tuple[int, ...], least: int) -> tuple[int, int]:
         """A size of the crop's proportions; every octave between least and greatest is as likely."""
         longer = max(shape)
-        greatest = min(SIZE_PX[1], int(longer * GREATEST_ENLARGEMENT))
+        greatest = max(least, min(SIZE_PX[1], int(longer * GREATEST_ENLARGEMENT)))
         octaves = max(1, int(np.ceil(np.log2(greatest / least))))
         low = least * 2 ** self._draw(0, octaves - 1)
         size = min(greatest, self._draw(low, 2 * low))
@@ -153,5 +166,5 @@ class CoilPlan:
         return border - self._draw(rows * 2 // 5, rows * 3 // 5)
 
     def _crossing_column(self, columns: int) -> int:
-        border = (SECOND_CAMERA_COLUMN, COLUMNS_PER_CAMERA)[self._draw(0, 1)]
-        return border - self._draw(columns * 2 // 5, columns * 3 // 5)
+        middle = (SECOND_CAMERA_COLUMN + COLUMNS_PER_CAMERA) // 2
+        return middle - columns // 2 + self._draw(-4, 4)

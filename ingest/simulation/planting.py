@@ -96,8 +96,12 @@ def _difference(
 ) -> NDArray[np.float32]:
     levels = crop_levels(crop)
     turned = levels[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
-    scaled = _resize(turned, shape) if wander_seed is None else _draw_out(turned, shape, wander_seed)
-    gain = strength / _strong_level(scaled if wander_seed is None else levels)
+    if wander_seed is None:
+        scaled = _resize(_framed(turned, shape), shape)
+        gain = strength / _strong_level(scaled)
+    else:
+        scaled = _draw_out(turned, shape, wander_seed)
+        gain = strength / _strong_level(levels)
     change = np.clip(scaled * gain, DARKEST, BRIGHTEST).astype(np.float32)
     change.setflags(write=False)
     return change
@@ -112,6 +116,12 @@ def _resize(levels: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.flo
     """Resample by a triangle filter, in integers: BLAS and SIMD resizers round by processor."""
     along, across = (_weights(old, new) for old, new in zip(levels.shape, shape, strict=True))
     return (along @ levels @ across.T) / float(WEIGHT_SCALE**2)
+
+
+def _framed(levels: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int64]:
+    """The crop in a frame of bare ground one pixel of the shrunk crop wide, so that its rim ends in it."""
+    steps = (-(-old // new) if new < old else 0 for old, new in zip(levels.shape, shape, strict=True))
+    return np.pad(levels, [(step, step) for step in steps])
 
 
 def _weights(old: int, new: int) -> NDArray[np.int64]:

@@ -15,8 +15,7 @@ from ingest.records import Record
 from ingest.simulation.truth import Half, Kind
 
 ZERO_LEVEL = 128
-LEVELS_PER_UNIT = 120
-"""Levels of one unit of relative difference, as `scripts/make-defect-crops` wrote them."""
+"""Level of no difference, as `scripts/make-defect-crops` writes it; the strongest pixel is 127 away."""
 
 
 class CropEntry(Record):
@@ -30,7 +29,7 @@ class CropEntry(Record):
 @cache
 def crop_index() -> tuple[CropEntry, ...]:
     """Every bundled crop, ordered by name."""
-    text = (files(__package__) / "crops" / "index.json").read_text("utf-8")
+    text = (files(__package__) / "index.json").read_text("utf-8")
     return TypeAdapter(tuple[CropEntry, ...]).validate_python(json.loads(text))
 
 
@@ -41,8 +40,8 @@ def crops_of(half: Half, *kinds: Kind) -> tuple[CropEntry, ...]:
 
 @cache
 def crop_levels(name: str) -> NDArray[np.int64]:
-    """A crop's relative difference from its ground, in levels: `(H, W)` int64 about 0, read-only."""
-    data = (files(__package__) / "crops" / f"{name}.png").read_bytes()
+    """A crop's difference from its ground, up to a factor: `(H, W)` int64, -127 to 127, read-only."""
+    data = (files(__package__) / f"{name}.png").read_bytes()
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise FileNotFoundError(f"bundled crop {name}.png is not a PNG image")

@@ -1,0 +1,62 @@
+"""Simulated coils and tiles on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ingest.line import load_line
+from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil, write_tiles
+
+
+def test_a_written_coil_is_the_coil(tmp_path: Path) -> None:
+    coil = SimulatedCoil(2.4, 11, line="line-2", coil="coil-9")
+    calls: list[tuple[int, int]] = []
+    write_coil(coil, tmp_path, masks=True, progress=lambda done, of: calls.append((done, of)))
+    assert calls == [(2 * count, 20) for count in range(1, 11)]
+    for camera_index, band in enumerate(coil.bands):
+        names = sorted(path.name for path in (tmp_path / band.camera).iterdir())
+        assert len(names) == 10
+        for sequence, name in enumerate(names):
+            frame = cv2.imread(str(tmp_path / band.camera / name), cv2.IMREAD_UNCHANGED)
+            mask = cv2.imread(str(tmp_path / "masks" / band.camera / name), cv2.IMREAD_UNCHANGED)
+            assert np.array_equal(frame, coil.frame(camera_index, sequence))
+            assert np.array_equal(mask, coil.mask(camera_index, sequence))
+    assert SimulatedTruth.from_json((tmp_path / "truth.json").read_bytes()) == coil.truth()
+
+
+def test_the_line_is_described_for_inspection(tmp_path: Path) -> None:
+    coil = SimulatedCoil(0.24, 11, line="line-2")
+    write_coil(coil, tmp_path)
+    line = load_line(tmp_path)
+    assert line.name == "line-2"
+    assert line.bands == coil.bands
+    assert all((tmp_path / str(camera.folder) / "000000.png").is_file() for camera in line.cameras)
+    assert not (tmp_path / "masks").exists()
+
+
+def test_tiles_are_pairs_with_defects_in_about_half(tmp_path: Path) -> None:
+    write_tiles(tmp_path, tiles=64, seed=3)
+    images = sorted((tmp_path / "images").iterdir())
+    masks = sorted((tmp_path / "masks").iterdir())
+    assert [path.name for path in images] == [path.name for path in masks]
+    assert len(images) == 64
+    pixels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in images]
+    truths = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in masks]
+    assert {image.shape for image in pixels} == {truth.shape for truth in truths} == {(256, 256)}
+    assert set(np.unique(np.stack(truths))) == {0, 255}
+    assert 0.4 < np.mean([truth.any() for truth in truths]) < 0.7
+    assert 5 <= sum(bool(image[:, :8].mean() < 40 or image[:, -8:].mean() < 40) for image in pixels) <= 30
+
+
+@pytest.mark.parametrize("size", [128, 480])
+def test_tiles_follow_from_their_seed(tmp_path: Path, size: int) -> None:
+    for folder, seed in (("a", 5), ("b", 5), ("c", 6)):
+        write_tiles(tmp_path / folder, tiles=4, seed=seed, size=size)
+    content = {
+        folder: [path.read_bytes() for path in sorted((tmp_path / folder).rglob("*.png"))] for folder in "abc"
+    }
+    assert content["a"] == content["b"] != content["c"]
