@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 from ingest.simulation import SimulatedCoil
-from ingest.sources import SimulatedSource
-from orchestration.application import open_inspector
+from ingest.sources.simulated import SimulatedSource
+from orchestration.inspector import open_inspector
 from orchestration.settings import Settings
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil

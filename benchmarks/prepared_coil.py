@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame
 from ingest.simulation import SimulatedCoil
-from ingest.sources import SimulatedSource
+from ingest.sources.simulated import SimulatedSource
 
 
 class PreparedCoil:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.publisher import Publisher
+import numpy as np
 from models.segmenter import Segmenter
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from benchmarks.prepared_coil import PreparedCoil
+from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
 from orchestration.line import running_line, wait_for_report
 from orchestration.settings import Settings
@@ -58,9 +61,9 @@ class CountingSegmenter:
         self.version = segmenter.version
         self.digest = segmenter.digest
         self.tiles = 0
-        self.segment = self._segment
 
-    def _segment(self, tiles):  # type: ignore[no-untyped-def]
+    def segment(self, tiles: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        """Saliency maps of tiles."""
         self.tiles += len(tiles)
         return self._segmenter.segment(tiles)
 

@@ -16,7 +16,14 @@ from kafka.errors import KafkaError
 from ingest.broker_probe import wait_for_broker
 from ingest.byte_window import ByteWindow
 from ingest.errors import BadImageError, PublishError
-from ingest.kafka import CONTROL_HEADER, FRAME_HEADER, FRAMES_TOPIC, MAX_FRAME_BYTES, KafkaConnection
+from ingest.kafka import (
+    CONTROL_HEADER,
+    EVENTS_TOPIC,
+    FRAME_HEADER,
+    FRAMES_TOPIC,
+    MAX_FRAME_BYTES,
+    KafkaConnection,
+)
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
 
 TRACE_HEADER = "traceparent"
@@ -115,9 +122,14 @@ class Publisher:
     def open_coil(self, opened: CoilOpened) -> None:
         """Publish that a coil begins, and wait until it is durable: no frame may come before it.
 
+        The opening goes to the events topic as well, under the coil's key, so that a coil id that comes again
+        is known to be a new run.
+
         Raises:
             PublishError: Kafka did not take it in time.
         """
+        key = f"{opened.line}/{opened.coil}/{opened.run}".encode()
+        self._publish(f"opening of {opened.coil}", key, opened.to_json(), [], None, topic=EVENTS_TOPIC)
         self._send_control(opened, opened.line.encode())
 
     def send(self, frame: EncodedFrame) -> None:
@@ -191,17 +203,16 @@ class Publisher:
         key: bytes,
         value: bytes,
         headers: list[tuple[str, bytes]],
-        partition: int,
+        partition: int | None,
         *,
         is_frame: bool = False,
+        topic: str = FRAMES_TOPIC,
     ) -> None:
         self._raise_failure()
         self._window.enter(len(value))
         try:
             self._raise_failure()
-            sent = self._producer.send(
-                FRAMES_TOPIC, key=key, value=value, headers=headers, partition=partition
-            )
+            sent = self._producer.send(topic, key=key, value=value, headers=headers, partition=partition)
         except (KafkaError, PublishError) as error:
             failure = self._error(name, error)
             self._window.leave(len(value), failure)

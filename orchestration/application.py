@@ -9,49 +9,29 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-import redis
-from models.segmenter import Segmenter
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from ingest.records import EncodedFrame, FrameHeader
+from orchestration.errors import StartError
 from orchestration.inspection_client import ServeInspectionClient
+from orchestration.inspector import open_inspector
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from workers.coil.grading import GradingRules
-from workers.inspection.inspector import Inspector
 from workers.report.store import ReportStore
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
+from workers.streams.redis_client import redis_client
 from workers.streams.result_cache import ResultCache
 
 APPLICATION = "coilwatch"
 REPLICA_CPUS = 0.1
 """What a replica books of Ray's processors. At Ray's default of 1, five replicas never fit two cores."""
-REDIS_TIMEOUT_S = 1.0
-"""Redis answers in under a millisecond; a slower one is skipped, for the strip does not wait."""
 QUEUED_CALLS = 2
 """Calls an inspector takes at once: one under inspection, the next already transferred."""
-
-
-def open_inspector(settings: Settings, *, threads: int = 1) -> Inspector:
-    """An inspector as the settings describe it, the same in a replica and in a single process."""
-    segmenter = Segmenter.open(
-        settings.model.name, backend=settings.model.backend, precision=settings.model.precision
-    )
-    return Inspector(segmenter, settings.inspection, threads=threads)
-
-
-def redis_client(settings: Settings) -> redis.Redis:
-    """A Redis client that gives up quickly."""
-    return redis.Redis.from_url(
-        settings.redis.url,
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-        **settings.redis.client_options(),
-    )
 
 
 class InspectorReplica:
@@ -90,7 +70,7 @@ class FrameWorkerReplica:
     def _build(self) -> FrameLoop:
         settings = self._settings
         connection = settings.kafka.connection()
-        client = redis_client(settings)
+        client = redis_client(settings.redis.url, settings.redis.client_options())
         return FrameLoop(
             group_consumer(connection, settings.frame_worker.group, "frames"),
             transactional_producer(connection, "coilwatch-frame-worker"),
@@ -125,7 +105,7 @@ class CoilWorkerReplica:
             ReportStore(settings.reports.store),
             rules=GradingRules.load(settings.grading.file),
             joining=settings.joining,
-            live_view=LiveView(redis_client(settings)),
+            live_view=LiveView(redis_client(settings.redis.url, settings.redis.client_options())),
             settings=settings.coil_worker,
         )
 
@@ -161,10 +141,16 @@ def build_application(settings: Settings) -> serve.Application:
 
 
 def deploy(settings: Settings) -> None:
-    """Deploy the application on the Ray cluster that this process is connected to, and wait until it runs.
+    """Deploy the application on the Ray cluster that this process is connected to, unless it runs there.
 
     Raises:
-        RuntimeError: a replica could not be started; the message says why.
+        StartError: a replica could not be started; the message says why.
     """
-    serve.start(proxy_location="Disabled")
-    serve.run(build_application(settings), name=APPLICATION, route_prefix=None, blocking=False)
+    running = serve.status().applications.get(APPLICATION)
+    if running is not None and running.status == "RUNNING":
+        return
+    serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False})
+    try:
+        serve.run(build_application(settings), name=APPLICATION, route_prefix=None, blocking=False)
+    except RuntimeError as error:
+        raise StartError(f"the application did not start: {error}") from error

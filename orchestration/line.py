@@ -1,25 +1,76 @@
-"""The running line: the local stack with the application on it, and a coil streamed through."""
+"""The running line: the stack with the application on it, and waiting for a coil's report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from orchestration.application import redis_client
 from orchestration.errors import OrchestrationError
 from orchestration.settings import Settings
+from orchestration.stack.stack import Progress, Stack
 from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.messages import CoilKey
+from workers.streams.redis_client import redis_client
 
 POLL_S = 0.2
+"""How often the store is asked; a report takes tens of milliseconds to appear."""
 
 
 class CoilNotReportedError(OrchestrationError):
     """A coil had no report in the time it was given."""
 
     retriable = True
+
+
+def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
+    """Start what does not run, and deploy the application unless it runs already.
+
+    Returns:
+        The settings with the addresses of what runs.
+
+    Raises:
+        StackError: a part or the application could not be started.
+    """
+    stack.up(progress=progress)
+    settings = stack.connected(("kafka", "redis", "ray"))
+    stack.connect_ray()
+    # Importing Ray Serve takes seconds that commands without a stack do not have.
+    from orchestration.application import deploy  # noqa: PLC0415
+
+    if progress:
+        progress("Deploying frame workers, inspectors and the coil worker ...")
+    deploy(settings)
+    return settings
+
+
+def stop_line(stack: Stack, *, started_only: bool = False) -> None:
+    """Disconnect from Ray and end what was started.
+
+    Args:
+        started_only: only what this very object started; otherwise all that the run directory knows.
+    """
+    stack.disconnect_ray()
+    if started_only:
+        stack.down_started()
+    else:
+        stack.down()
+
+
+@contextmanager
+def running_line(settings: Settings, progress: Progress | None = None) -> Iterator[Settings]:
+    """A line that runs within the block; what was started for it is ended after it.
+
+    Yields:
+        The settings with the addresses of what runs.
+    """
+    stack = Stack(settings)
+    try:
+        yield start_line(stack, progress)
+    finally:
+        stop_line(stack, started_only=True)
 
 
 def wait_for_report(
@@ -38,7 +89,7 @@ def wait_for_report(
         CoilNotReportedError: after `timeout_s`.
     """
     store = ReportStore(settings.reports.store)
-    live_view = LiveView(redis_client(settings))
+    live_view = LiveView(redis_client(settings.redis.url, settings.redis.client_options()))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if progress:

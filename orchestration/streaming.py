@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.publisher import Publisher
-
-from ingest.sources import Source
+from ingest.sources.source import Source
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The calm run: a coil from source to report in one process, with no server. The oracle of every fault test."""
+"""The calm run: a coil from source to report in one process. The oracle of every fault test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from ingest.sources import Source
+from ingest.sources.source import Source
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings

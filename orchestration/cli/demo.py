@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from ingest.publisher import Publisher
 from rich.live import Live
 from rich.table import Table
 
+from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
-from ingest.sources import SimulatedSource
+from ingest.sources.simulated import SimulatedSource
 from orchestration.cli.console import err
 from orchestration.cli.inspection import inspect_in_process
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
-from orchestration.line import wait_for_report
+from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
-from orchestration.stack import Stack
+from orchestration.stack.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.coil.records import CoilReport
 from workers.report.store import ReportStore
@@ -70,11 +70,11 @@ def _distributed(coil: SimulatedCoil, settings: Settings, speed_mps: float) -> t
     stack = Stack(settings)
     try:
         with err.status("Starting Kafka, Valkey and Ray Serve ...") as shown:
-            stack.up(progress=shown.update)
-        return _stream_and_wait(coil, stack.connected(), speed_mps)
+            connected = start_line(stack, progress=shown.update)
+        return _stream_and_wait(coil, connected, speed_mps)
     finally:
         with err.status("Stopping what was started ..."):
-            stack.down_started()
+            stop_line(stack, started_only=True)
 
 
 def _stream_and_wait(coil: SimulatedCoil, settings: Settings, speed_mps: float) -> tuple[CoilReport, str]:

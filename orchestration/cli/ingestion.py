@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from ingest.publisher import Publisher
 
-from ingest.sources import Source
+from ingest.publisher import Publisher
+from ingest.sources.source import Source
 from orchestration.cli.console import err, frames_progress
 from orchestration.cli.sources import (
     CoilOption,
@@ -19,7 +19,7 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
-from orchestration.stack import Stack
+from orchestration.stack.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.streams.runs import latest_run
 
@@ -46,8 +46,7 @@ def ingest(
     Example: coilwatch ingest frames/ --coil C1234 --speed-mps 2.5
     """
     settings = state(context).settings
-    stack_settings = Stack(settings).connected()
-    connection = stack_settings.kafka.connection()
+    connection = Stack(settings).kafka_connection()
 
     def of_run(number: int) -> Source:
         return open_source(
@@ -58,7 +57,7 @@ def ingest(
             mm_per_px=mm_per_px,
             pattern=pattern,
             encoding=encoding,
-            speed_mps=speed_mps or 1.0,
+            speed_mps=speed_mps,
         )
 
     number = run or latest_run(connection, of_run(1).opened().line, coil) + 1

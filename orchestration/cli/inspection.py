@@ -10,9 +10,10 @@ import cv2
 import typer
 from models.segmenter import Segmenter
 
-from ingest.errors import BadImageError
-from ingest.sources import Source, image_files, read_mono
-from orchestration.application import open_inspector
+from ingest.codecs import decode_image
+from ingest.errors import BadImageError, SourceError
+from ingest.sources.layout import IMAGE_SUFFIXES, images_in
+from ingest.sources.source import Source
 from orchestration.cli.console import err, frames_progress
 from orchestration.cli.report_view import print_report
 from orchestration.cli.sources import (
@@ -24,6 +25,7 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
+from orchestration.inspector import open_inspector
 from orchestration.settings import Settings
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
@@ -41,8 +43,9 @@ def inspect(
     mm_per_px: MmPerPxOption = None,
     pattern: PatternOption = None,
     speed_mps: Annotated[
-        float, typer.Option("--speed-mps", min=0.001, help="Strip speed, for videos.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--speed-mps", min=0.001, help="Speed of the strip in a video [default: frames adjoin]"),
+    ] = None,
 ) -> None:
     """Inspect a whole coil in this process and write its report. Needs no server.
 
@@ -88,7 +91,9 @@ def segment(
     Example: coilwatch segment images/ --output maps/
     """
     settings = state(context).settings
-    files = image_files(images)
+    files = (images,) if images.is_file() else images_in(images)
+    if not files:
+        raise SourceError(f"no images in {images}: expected {', '.join(IMAGE_SUFFIXES)}")
     with err.status("Loading the network ..."):
         segmenter = Segmenter.open(
             model or settings.model.name,
@@ -101,7 +106,7 @@ def segment(
     with frames_progress() as progress:
         for file in progress.track(files, description="Segmenting"):
             try:
-                pixels = read_mono(file)
+                pixels = decode_image(file.read_bytes())
             except BadImageError as error:
                 unread += 1
                 err.print(f"[red]{file.name}[/red]: {error}", highlight=False)

@@ -7,16 +7,17 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from orchestration.application import redis_client
 from orchestration.cli.console import DECISION_STYLE, err, out
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
-from orchestration.stack import Stack
+from orchestration.errors import UnreachableError
+from orchestration.stack.stack import Stack
 from workers.report.csv_report import events_csv
 from workers.report.html_report import html_report
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
+from workers.streams.redis_client import redis_client
 
 Format = Literal["table", "json", "csv", "html"]
 
@@ -84,7 +85,10 @@ def coils(
 
 
 def _running(stack: Stack) -> list[LiveCoil]:
-    url = stack.redis_url()
-    if url is None:
+    """Open coils, none where there is no Redis to ask."""
+    try:
+        settings = stack.connected(["redis"]).redis
+    except UnreachableError:
         return []
-    return [coil for coil in LiveView(redis_client(stack.settings)).coils() if not coil.closed]
+    live_view = LiveView(redis_client(settings.url, settings.client_options()))
+    return [coil for coil in live_view.coils() if not coil.closed]

@@ -30,7 +30,7 @@ def simulate(
 ) -> None:
     """Write a simulated coil: frames of two cameras with planted defects of real steel, and its truth.
 
-    Example: coilwatch simulate --output strip/ --length-m 24 && coilwatch inspect strip/ --coil demo-coil -o reports/
+    Example: coilwatch simulate -o strip/ && coilwatch inspect strip/ --coil demo-coil -o reports/
     """
     check_identifier("coil", coil)
     simulated = SimulatedCoil(length_m=length_m, seed=seed, coil=coil)

@@ -9,8 +9,10 @@ import typer
 
 from ingest.errors import SourceError
 from ingest.line import LINE_FILE, Line, load_line
-from ingest.records import Encoding, check_identifier
-from ingest.sources import FolderSource, Source, VideoSource
+from ingest.records import CameraBand, Encoding, check_identifier
+from ingest.sources.folder import FolderSource
+from ingest.sources.source import Source
+from ingest.sources.video import VideoSource, video_columns
 from orchestration.cli.console import err
 
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov"}
@@ -52,7 +54,7 @@ def open_source(
     mm_per_px: float | None = None,
     pattern: str | None = None,
     encoding: Encoding | None = None,
-    speed_mps: float = 1.0,
+    speed_mps: float | None = None,
 ) -> Source:
     """The source of one coil.
 
@@ -79,6 +81,7 @@ def open_source(
         mm_per_px=mm_per_px or DEFAULT_MM_PER_PX,
         pattern=pattern,
         encoding=encoding,
+        speed_mps=speed_mps,
     )
 
 
@@ -89,18 +92,25 @@ def _line(path: Path, line_file: Path | None) -> Line | None:
 
 
 def _video(
-    path: Path, coil: str, run: int, line_file: Path | None, mm_per_px: float | None, speed_mps: float
+    path: Path, coil: str, run: int, line_file: Path | None, mm_per_px: float | None, speed_mps: float | None
 ) -> Source:
     """A video is the frames of one camera: the line's only one, or one that begins at the drive side."""
     line = load_line(line_file) if line_file else None
     if line is not None and len(line.cameras) != 1:
         raise SourceError(f"video {path}: expected a line with one camera, got {len(line.cameras)}")
+    scale = mm_per_px or DEFAULT_MM_PER_PX
+    band = line.bands[0] if line else _band_of(path, scale)
     return VideoSource(
-        path,
-        line=line.name if line else DEFAULT_LINE,
-        coil=coil,
-        run=run,
-        band=line.bands[0] if line else None,
-        mm_per_px=mm_per_px or DEFAULT_MM_PER_PX,
-        speed_mps=speed_mps,
+        path, band, line=line.name if line else DEFAULT_LINE, coil=coil, run=run, speed_mps=speed_mps
+    )
+
+
+def _band_of(path: Path, mm_per_px: float) -> CameraBand:
+    return CameraBand(
+        side="top",
+        camera="camera",
+        across_mm=0.0,
+        columns=video_columns(path),
+        mm_per_row=mm_per_px,
+        mm_per_column=mm_per_px,
     )

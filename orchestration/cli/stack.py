@@ -7,8 +7,8 @@ from rich.table import Table
 
 from orchestration.cli.console import err, out
 from orchestration.cli.state import state
-from orchestration.line import start_line
-from orchestration.stack import Stack
+from orchestration.line import start_line, stop_line
+from orchestration.stack.stack import Stack
 
 HEALTH_STYLE = {"up": "green", "starting": "yellow", "down": "red"}
 
@@ -18,8 +18,8 @@ def up(context: typer.Context) -> None:
 
     Example: coilwatch up && coilwatch status
     """
-    with err.status("Starting Kafka, Valkey and Ray Serve ..."):
-        start_line(Stack(state(context).settings))
+    with err.status("Starting Kafka, Valkey and Ray Serve ...") as shown:
+        start_line(Stack(state(context).settings), progress=shown.update)
     status(context)
 
 
@@ -29,7 +29,7 @@ def down(context: typer.Context) -> None:
     Example: coilwatch down
     """
     with err.status("Stopping ..."):
-        Stack(state(context).settings).down()
+        stop_line(Stack(state(context).settings))
     err.print("Stopped what this run directory had started.")
 
 

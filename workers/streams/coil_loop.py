@@ -125,7 +125,7 @@ class CoilLoop:
         try:
             message = read_inspection_record(record.value or b"")
         except BadRecordError as error:
-            log.error("skipped offset %d of %s: %s", record.offset, partition, error)
+            log.warning("skipped offset %d of %s: %s", record.offset, partition, error)
             return []
         key = coil_key(message)
         if key in self._closed:

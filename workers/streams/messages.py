@@ -88,7 +88,7 @@ def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed:
 
 
 def dead_letter(record: ConsumerRecord, error: str, attempts: int) -> dict[str, Any]:
-    """Arguments of `producer.send` that keep a record's bytes and headers, with where it came from and why."""
+    """Arguments of `producer.send` that keep a record's bytes and headers, and say where and why."""
     origin = {
         "error": error,
         "source_topic": record.topic,

@@ -1,0 +1,122 @@
+"""The whole path with nothing mocked: Kafka, Valkey, Ray Serve, the shipped network, real steel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ingest.publisher import Publisher
+from ingest.simulation import SimulatedCoil
+from ingest.sources.simulated import SimulatedSource
+from orchestration.inspector import open_inspector
+from orchestration.line import running_line, wait_for_report
+from orchestration.settings import Settings
+from orchestration.streaming import stream
+from workers.coil.grading import GradingRules
+from workers.in_process import inspect_coil
+from workers.report.json_report import report_json
+from workers.report.store import ReportStore
+from workers.streams.live_view import LiveView
+from workers.streams.redis_client import redis_client
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+REPORT_TIMEOUT_S = 200
+
+
+def settings_for(folder: Path, *, batch_frames: int, partitions: int) -> Settings:
+    settings = Settings.model_validate(
+        {
+            "run_directory": folder / "run",
+            "kafka": {"frames_partitions": partitions, "inspections_partitions": max(1, partitions // 2)},
+            "frame_worker": {"batch_frames": batch_frames},
+            "ray": {"frame_workers": 2, "inspectors": 2},
+        }
+    )
+    return settings.with_reports(folder / "reports")
+
+
+def calm_report(coil: SimulatedCoil) -> bytes:
+    settings = Settings()
+    inspector = open_inspector(settings, threads=2)
+    rules = GradingRules.load(settings.grading.file)
+    return report_json(
+        inspect_coil(SimulatedSource(coil), inspector, rules=rules, joining=settings.joining).report
+    )
+
+
+def distributed_report(coil: SimulatedCoil, settings: Settings) -> bytes:
+    with Publisher(settings.kafka.connection()) as publisher:
+        stream(SimulatedSource(coil), publisher)
+    wait_for_report(settings, (coil.line, coil.coil, 1), timeout_s=REPORT_TIMEOUT_S)
+    return report_json(ReportStore(settings.reports.store).read(coil.line, coil.coil, 1))
+
+
+@pytest.fixture(scope="module")
+def calm_sample() -> bytes:
+    return calm_report(SimulatedCoil())
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    folder = tmp_path_factory.mktemp("line")
+    with running_line(settings_for(folder, batch_frames=8, partitions=8)) as settings:
+        yield settings
+
+
+def test_the_sample_coil_reports_as_in_one_process(line: Settings, calm_sample: bytes) -> None:
+    assert distributed_report(SimulatedCoil(), line) == calm_sample
+
+
+def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
+    coil = SimulatedCoil(length_m=9.6, seed=11, coil="killed-worker")
+    calm = calm_report(coil)
+    live_view = LiveView(redis_client(line.redis.url))
+    key = (coil.line, coil.coil, 1)
+    source = SimulatedSource(coil)
+
+    def send() -> None:
+        with Publisher(line.kafka.connection()) as publisher:
+            stream(source, publisher, speed_mps=1.0)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    _wait_until(lambda: (seen := live_view.read(key)) is not None and seen.inspected >= 8)
+    workers = _replicas("FrameWorker")
+    assert len(workers) == 2
+    workers[0].kill()
+    seen = live_view.read(key)
+    assert seen is not None
+    assert seen.inspected < (source.total_frames or 0), "the kill came after the coil"
+    sending.join()
+    wait_for_report(line, key, timeout_s=REPORT_TIMEOUT_S)
+    assert report_json(ReportStore(line.reports.store).read(*key)) == calm
+
+
+def test_other_batches_and_partitions_report_the_same(tmp_path: Path, calm_sample: bytes) -> None:
+    with running_line(settings_for(tmp_path, batch_frames=3, partitions=3)) as settings:
+        assert distributed_report(SimulatedCoil(), settings) == calm_sample
+
+
+def _replicas(deployment: str) -> list[psutil.Process]:
+    title = f"ray::ServeReplica:coilwatch:{deployment}"
+    return [process for process in psutil.process_iter() if _title(process).startswith(title)]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _wait_until(condition: object, timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        threading.Event().wait(0.05)

@@ -1,0 +1,211 @@
+"""Both loops against a real broker, the inspector in this process."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from kafka import KafkaConsumer, TopicPartition
+from workers.coil.joining import JoiningSettings
+
+from ingest.kafka import CONTROL_HEADER, DEAD_LETTERS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
+from ingest.publisher import Publisher
+from ingest.records import EncodedFrame
+from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
+from workers.coil.grading import GradingRules
+from workers.coil.records import CoilReport
+from workers.report.errors import ReportNotFoundError
+from workers.report.store import ReportStore
+from workers.streams.coil_loop import CoilLoop
+from workers.streams.frame_loop import FrameLoop
+from workers.streams.kafka_clients import group_consumer, transactional_producer
+from workers.streams.live_view import LiveView
+from workers.streams.result_cache import ResultCache
+from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
+
+pytestmark = pytest.mark.stack
+
+FRAMES = 20
+
+
+class Line:
+    """A frame worker and a coil worker, stepped by the test."""
+
+    def __init__(self, kafka: KafkaConnection, redis_url: str, reports: Path) -> None:
+        self.kafka = kafka
+        self.redis = redis.Redis.from_url(redis_url)
+        self.store = ReportStore(str(reports))
+        self.client = InThisProcess()
+        self.live_view = LiveView(self.redis)
+        self.group = uuid.uuid4().hex
+        self._closing: list[Callable[[], None]] = []
+
+    def frame_loop(self, batch_frames: int = 4) -> FrameLoop:
+        consumer = group_consumer(self.kafka, f"frames-{self.group}", "frames")
+        producer = transactional_producer(self.kafka, "test-frames")
+        self._closing += [consumer.close, producer.close]
+        settings = FrameLoopSettings(group=f"frames-{self.group}", batch_frames=batch_frames)
+        cache = ResultCache(self.redis)
+        return FrameLoop(
+            consumer, producer, self.client, cache=cache, live_view=self.live_view, settings=settings
+        )
+
+    def coil_loop(self, grace_s: float = 60.0) -> CoilLoop:
+        consumer = group_consumer(self.kafka, f"coils-{self.group}", "inspections")
+        producer = transactional_producer(self.kafka, "test-coils")
+        self._closing += [consumer.close, producer.close]
+        return CoilLoop(
+            consumer,
+            producer,
+            self.store,
+            rules=GradingRules.load(None),
+            joining=JoiningSettings(),
+            live_view=self.live_view,
+            settings=CoilLoopSettings(group=f"coils-{self.group}", grace_s=grace_s),
+        )
+
+    def send(self, coil: str, frames: list[EncodedFrame], count: int | None = None) -> None:
+        with Publisher(self.kafka) as publisher:
+            publisher.open_coil(opened(coil))
+            for item in frames:
+                publisher.send(item)
+            publisher.close_camera(closed(coil, len(frames) if count is None else count))
+
+    def run_until_reported(self, coil: str, *loops: FrameLoop | CoilLoop) -> CoilReport:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for loop in loops:
+                loop.step()
+            try:
+                return self.store.read(LINE, coil)
+            except ReportNotFoundError:
+                continue
+        raise AssertionError(f"coil {coil} was not reported in time")
+
+    def close(self) -> None:
+        for close in self._closing:
+            close()
+
+
+@pytest.fixture
+def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Line]:
+    line = Line(kafka, redis_url, tmp_path)
+    line.redis.flushall()
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def coil() -> str:
+    return f"C-{uuid.uuid4().hex[:12]}"
+
+
+def test_every_frame_is_accounted_for_once(line: Line, coil: str) -> None:
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)])
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
+    camera = report.cameras[0]
+    assert (camera.sent, camera.inspected, camera.unreadable, camera.missing) == (FRAMES, FRAMES, 0, 0)
+    assert len(report.events) == len(range(0, FRAMES, 3))
+
+
+def test_a_replayed_coil_runs_no_network_and_reports_the_same(line: Line, coil: str) -> None:
+    frame_loop, coil_loop = line.frame_loop(), line.coil_loop()
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)])
+    first = line.run_until_reported(coil, frame_loop, coil_loop)
+    tiles = line.client.segmentation.tiles
+    assert tiles > 0
+    again = f"{coil}-again"
+    line.send(again, [frame(again, n) for n in range(FRAMES)])
+    second = line.run_until_reported(again, frame_loop, coil_loop)
+    assert line.client.segmentation.tiles == tiles
+    assert [event.area_mm2 for event in second.events] == [event.area_mm2 for event in first.events]
+    assert line.live_view.counters((LINE, again, 1)) == {"cache_hits": FRAMES}
+
+
+def test_duplicates_count_once(line: Line, coil: str) -> None:
+    frames = [frame(coil, n) for n in range(FRAMES)]
+    line.send(coil, [*frames, *frames[5:9]], count=FRAMES)
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
+    assert report.cameras[0].inspected == FRAMES
+    assert len(report.events) == len(range(0, FRAMES, 3))
+
+
+def test_a_missing_frame_is_a_hole_after_the_grace_time(line: Line, coil: str) -> None:
+    line.send(coil, [frame(coil, n) for n in range(FRAMES) if n != 7], count=FRAMES)
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop(grace_s=0.5))
+    assert report.closed == "grace time passed"
+    assert [(hole.reason, hole.frames) for hole in report.holes] == [("missing", 1)]
+    assert report.grade.decision != "release"
+
+
+def test_a_broken_frame_is_dead_lettered_and_costs_no_other(line: Line, coil: str) -> None:
+    frames = [frame(coil, n) for n in range(FRAMES)]
+    frames[4] = EncodedFrame(frames[4].header, b"not an image")
+    line.send(coil, frames)
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
+    assert (report.cameras[0].inspected, report.cameras[0].unreadable) == (FRAMES - 1, 1)
+    assert report.grade.decision != "release"
+    assert b"not an image" in _dead_letters(line.kafka)
+
+
+def test_records_that_are_not_ours_are_dead_lettered(line: Line, coil: str) -> None:
+    with Publisher(line.kafka) as publisher:
+        publisher.open_coil(opened(coil))
+    stranger = transactional_producer(line.kafka, "stranger")
+    stranger.begin_transaction()
+    foreign = coil.encode()
+    stranger.send(FRAMES_TOPIC, foreign)
+    stranger.send(FRAMES_TOPIC, foreign, headers=[(FRAME_HEADER, b"{}")])
+    stranger.send(FRAMES_TOPIC, foreign, headers=[(CONTROL_HEADER, b"nonsense")])
+    stranger.commit_transaction()
+    stranger.close()
+    line.send(coil, [frame(coil, n) for n in range(3)])
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
+    assert report.cameras[0].inspected == 3
+    assert _dead_letters(line.kafka).count(foreign) == 3
+
+
+def test_a_worker_that_dies_before_its_commit_has_done_nothing(line: Line, coil: str) -> None:
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)])
+    dying = line.frame_loop()
+    while not dying._in_flight:
+        dying._fetch()
+        dying._start()
+    dying.forget()
+    dying._consumer.close()
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
+    assert report.cameras[0].inspected == FRAMES
+
+
+def test_a_coil_worker_that_starts_anew_reports_the_same(line: Line, coil: str) -> None:
+    frame_loop, first = line.frame_loop(), line.coil_loop()
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)], count=FRAMES + 1)
+    while not any(state.account.counts.inspected == FRAMES for state in first._open.values()):
+        frame_loop.step()
+        first.step()
+    first._consumer.close()
+    with Publisher(line.kafka) as publisher:
+        publisher.send(frame(coil, FRAMES))
+    report = line.run_until_reported(coil, frame_loop, line.coil_loop())
+    assert report.closed == "complete"
+    assert report.cameras[0].inspected == FRAMES + 1
+
+
+def _dead_letters(connection: KafkaConnection) -> list[bytes]:
+    consumer = KafkaConsumer(**connection.client_options(), isolation_level="read_committed")
+    partitions = [
+        TopicPartition(DEAD_LETTERS_TOPIC, p) for p in consumer.partitions_for_topic(DEAD_LETTERS_TOPIC)
+    ]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning(*partitions)
+    ends = consumer.end_offsets(partitions)
+    letters: list[bytes] = []
+    while any(consumer.position(p) < end for p, end in ends.items()):
+        for records in consumer.poll(200).values():
+            letters += [record.value for record in records]
+    consumer.close()
+    return letters

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.errors import BadRecordError
+from tests.workers.streams.frames import closed, frame, opened
+from workers.streams.messages import coil_key, key_bytes, read_frame_record, read_inspection_record
+
+
+@dataclass
+class Arrived:
+    value: bytes | None
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+def test_a_frame_comes_back_with_its_bytes() -> None:
+    sent = frame("C1", 3)
+    assert read_frame_record(Arrived(sent.data, [("frame", sent.header.to_json())])) == sent
+
+
+@pytest.mark.parametrize("record", [opened("C1"), closed("C1", 4)], ids=["opened", "closed"])
+def test_controls_come_back_from_both_topics(record: object) -> None:
+    value = record.to_json()  # type: ignore[attr-defined]
+    header = ("control", record.kind.encode())  # type: ignore[attr-defined]
+    assert read_frame_record(Arrived(value, [header])) == record
+    assert read_inspection_record(value) == record
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (Arrived(b"x"), "expected a 'frame' or 'control' header"),
+        (Arrived(b"x", [("frame", b'{"schema_version": 2}')]), "schema_version"),
+        (Arrived(b"{}", [("control", b"coil-reversed")]), "coil-reversed"),
+        (Arrived(None, [("control", b"coil-opened")]), "CoilOpened"),
+    ],
+    ids=["not ours", "unknown version", "unknown control", "empty control"],
+)
+def test_foreign_records_are_named(record: Arrived, says: str) -> None:
+    with pytest.raises(BadRecordError, match=says):
+        read_frame_record(record)
+
+
+@given(
+    st.binary(max_size=200) | st.sampled_from([b"[]", b"null", b'{"kind": []}', b'{"kind": "inspection"}'])
+)
+def test_arbitrary_bytes_only_ever_raise_our_error(value: bytes) -> None:
+    with pytest.raises(BadRecordError):
+        read_inspection_record(value)
+
+
+def test_the_key_of_a_coil_names_its_run() -> None:
+    assert key_bytes(coil_key(opened("C1", run=2))) == b"line-1/C1/2"

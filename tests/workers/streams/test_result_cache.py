@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import redis
+
+from tests.workers.streams.frames import InThisProcess, frame
+from workers.streams.result_cache import REST_S, ResultCache
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def client(redis_url: str) -> redis.Redis:
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    return client
+
+
+def test_equal_pixels_under_the_same_model_hit(client: redis.Redis) -> None:
+    inspector, cache = InThisProcess(), ResultCache(client)
+    frames = [frame("C1", 0), frame("C1", 1)]
+    model = inspector.identity()
+    assert cache.get(frames, model) == [None, None]
+    results = inspector.submit(frames).result()
+    cache.put(frames, results)
+    assert cache.get([frame("C2", 1), frame("C2", 0)], model) == [results[1], results[0]]
+    assert cache.get(frames, model.model_copy(update={"digest": "1" * 32})) == [None, None]
+
+
+def test_a_damaged_frame_with_a_known_digest_misses(client: redis.Redis) -> None:
+    inspector, cache = InThisProcess(), ResultCache(client)
+    good = frame("C1", 0)
+    cache.put([good], inspector.submit([good]).result())
+    damaged = dataclasses.replace(good, data=good.data[:-1])
+    assert cache.get([damaged], inspector.identity()) == [None]
+
+
+def test_an_unreadable_frame_is_not_kept(client: redis.Redis) -> None:
+    inspector, cache = InThisProcess(), ResultCache(client)
+    damaged = dataclasses.replace(frame("C1", 0), data=b"")
+    results = inspector.submit([damaged]).result()
+    assert results[0].status == "unreadable"
+    cache.put([damaged], results)
+    assert client.dbsize() == 0
+
+
+def test_without_redis_the_cache_rests_and_nothing_fails() -> None:
+    now = [0.0]
+    gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    cache = ResultCache(gone, clock=lambda: now[0])
+    frames, model = [frame("C1", 0)], InThisProcess().identity()
+    assert cache.get(frames, model) == [None]
+    assert cache.get(frames, model) == [None]
+    assert cache.failures == 1
+    now[0] = REST_S + 1
+    cache.get(frames, model)
+    assert cache.failures == 2
