@@ -18,6 +18,8 @@ from ingest.simulation.truth import Half
 PNG_COMPRESSION = 1
 """Of 9: grain hardly compresses, and the levels above cost five times the time for 5 % of size."""
 
+FRAME_NAMES = "[0-9]" * 6 + ".png"
+
 STREAM = 5
 FIRST_TILE_SEED = 1_000
 """Training strip takes its seeds from here on; coils that judge have small ones, like the demo's 7."""
@@ -43,13 +45,16 @@ def write_coil(
 
     Args:
         coil: what to write.
-        directory: made when it is missing; frames of equal names in it are replaced.
+        directory: made when it is missing; frames of an earlier coil in it are removed.
         masks: write the truth pixels too, as `masks/CAMERA/*.png`.
         progress: called after each pair of frames with how many frames are written and how many there are.
     """
     frames = coil.frames_per_camera * len(coil.bands)
     folders = [directory / band.camera for band in coil.bands]
     mask_folders = [directory / "masks" / band.camera for band in coil.bands]
+    for folder in folders + mask_folders:
+        for old in folder.glob(FRAME_NAMES):
+            old.unlink()
     for folder in folders + (mask_folders if masks else []):
         folder.mkdir(parents=True, exist_ok=True)
     (directory / "truth.json").write_text(coil.truth().model_dump_json(indent=1) + "\n", "utf-8")

@@ -28,6 +28,14 @@ def test_a_written_coil_is_the_coil(tmp_path: Path) -> None:
     assert SimulatedTruth.from_json((tmp_path / "truth.json").read_bytes()) == coil.truth()
 
 
+def test_no_frame_of_a_longer_coil_stays(tmp_path: Path) -> None:
+    write_coil(SimulatedCoil(0.72, 1), tmp_path, masks=True)
+    (tmp_path / "left" / "notes.txt").write_text("mine")
+    write_coil(SimulatedCoil(0.24, 2), tmp_path)
+    assert sorted(path.name for path in (tmp_path / "left").iterdir()) == ["000000.png", "notes.txt"]
+    assert not list((tmp_path / "masks" / "right").iterdir())
+
+
 def test_the_line_is_described_for_inspection(tmp_path: Path) -> None:
     coil = SimulatedCoil(0.24, 11, line="line-2")
     write_coil(coil, tmp_path)
