@@ -146,15 +146,25 @@ def connect(address: str, directory: Path | None) -> None:
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     # Importing Ray takes half a second that `status` does not have, and reads the environment above.
     import ray  # noqa: PLC0415
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # noqa: PLC0415
 
     if ray.is_initialized():
         if ray.get_runtime_context().gcs_address == address:
             return
         ray.shutdown()
+    # Ray keeps the first token it has read, and another cluster has another.
+    AuthenticationTokenLoader.instance().reset_cache()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise UnreachableError(f"Ray at {address} does not let us in: {error}") from None
+
+
+def disconnect() -> None:
+    """Leave the cluster that this process is connected to, if any."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
 
 
 def access(directory: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
-"""The Serve application on a connected Ray: deployed, looked at, withdrawn.
+"""The Serve application on a connected Ray: recognised, looked at, withdrawn.
 
-The imports stand inside: Ray, torch and all of the application take seconds that `status` and `down` on a
-local cluster do not have.
+The imports stand inside: Ray Serve takes seconds that `status` and `down` on a local cluster do not have.
 """
 
 # ruff: noqa: PLC0415
@@ -17,13 +16,6 @@ NAME = "coilwatch"
 def digest(settings: Settings) -> str:
     """Tells whether the application that runs was deployed with the same settings."""
     return hashlib.blake2b(settings.model_dump_json().encode(), digest_size=16).hexdigest()
-
-
-def deploy(settings: Settings) -> None:
-    """Deploy the application and wait until it runs."""
-    from orchestration.application import deploy
-
-    deploy(settings)
 
 
 def runs() -> bool:

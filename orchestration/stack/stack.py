@@ -35,18 +35,11 @@ class Stack:
         self._started: list[PartName] = []
         self._recording = Lock()
 
-    def up(
-        self,
-        parts: Collection[PartName] = PARTS,
-        progress: Progress | None = None,
-        *,
-        application: bool = True,
-    ) -> list[PartName]:
-        """Start what is not running, make the topics, and deploy the application.
+    def up(self, parts: Collection[PartName] = PARTS, progress: Progress | None = None) -> list[PartName]:
+        """Start what is not running, and make the topics.
 
         Args:
             parts: what is wanted; those that the settings name elsewhere are only asked whether they answer.
-            application: deploy it, where Ray is wanted. Unchanged and running, it is left alone.
             progress: told in one line what is waited for.
 
         Returns:
@@ -68,13 +61,33 @@ class Stack:
                 if "kafka" in parts:
                     tell("Creating topics ...")
                     topics.create_topics(self.kafka_connection(), self.settings.kafka)
-                if "ray" in parts and application:
-                    self._serve(tell)
             except BaseException:
                 self._end(missing)
                 raise
         self._started += missing
         return missing
+
+    def deploy(self, deploy: Callable[[Settings], None]) -> Settings:
+        """Deploy the application with the addresses of what runs; the same one that runs is left alone.
+
+        Args:
+            deploy: deploys on the Ray cluster that this process is connected to, and waits until it runs.
+
+        Returns:
+            The settings that the application has.
+
+        Raises:
+            UnreachableError: a part does not run.
+            StackBusyError: another process is starting or stopping this stack.
+        """
+        with locked(self._directory):
+            self.connect_ray()
+            settings = self.connected(PARTS)
+            digest = serve.digest(settings)
+            if self._state().application != digest or not serve.runs():
+                deploy(settings)
+                self._state().with_application(digest).write(self._directory)
+        return settings
 
     def down(self, parts: Collection[PartName] = PARTS) -> list[PartName]:
         """End the servers that were started in this run directory, and no others.
@@ -138,6 +151,10 @@ class Stack:
             UnreachableError: it does not run or does not let us in.
         """
         ray_local.connect(self.ray_address(), self._place("ray") if self.settings.ray.embedded else None)
+
+    def disconnect_ray(self) -> None:
+        """Leave Ray, so that this process may connect to another cluster."""
+        ray_local.disconnect()
 
     def connected(self, needed: Collection[PartName] = KAFKA_ONLY) -> Settings:
         """The settings with the addresses of what runs: what a client or a replica needs.
@@ -244,17 +261,6 @@ class Stack:
                 return valkey.start(self.settings.redis, place, record)
             case "ray":
                 return ray_local.start(self.settings.ray, place, record)
-
-    def _serve(self, tell: Progress) -> None:
-        """Deploy the application, unless this very one runs already."""
-        self.connect_ray()
-        settings = self.connected(PARTS)
-        digest = serve.digest(settings)
-        if self._state().application != digest or not serve.runs():
-            tell("Deploying the application ...")
-            serve.deploy(settings)
-            with self._recording:
-                self._state().with_application(digest).write(self._directory)
 
     def _withdraw(self) -> None:
         """Take the application from a cluster that is not ours, where we have put it."""
