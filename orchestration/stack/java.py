@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -106,11 +105,3 @@ def _program(name: str, home_variable: str) -> Path | None:
         return Path(home) / "bin" / name
     found = shutil.which(name)
     return Path(found) if found else None
-
-
-if __name__ == "__main__":
-    try:
-        find_java()
-        sys.stdout.write(f"{ensure_jars()}\n")
-    except MissingProgramError as error:
-        sys.exit(str(error))
