@@ -1,0 +1,1 @@
+"""Training images with masks, their splits and their augmentation."""

@@ -1,0 +1,104 @@
+"""Folders of images and masks: `images/NAME.png` beside `masks/NAME.png`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import DatasetError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+
+SAME_PICTURES = {"Pa_105": "Pa_101"}
+"""Pictures of SD-saliency-900 that are one image with two masks: they must fall on one side of a split."""
+
+_CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One grey image with its mask, both (H, W) uint8; the mask is 0 or 255."""
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the mask marks nothing."""
+        return not self.mask.any()
+
+
+def load_samples(folder: Path) -> list[Sample]:
+    """Return the samples of a folder, sorted by name.
+
+    Args:
+        folder: holds `images` and `masks`, whose files pair by stem.
+
+    Raises:
+        DatasetError: no images, an unreadable file, a missing mask, or a mask of another size.
+    """
+    paths = sorted(path for path in (folder / "images").glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise DatasetError(f"no images in {folder / 'images'}")
+    masks = {path.stem: path for path in (folder / "masks").glob("*")}
+    return [_load_pair(path, masks.get(path.stem)) for path in paths]
+
+
+def split_samples(samples: Sequence[Sample], held_out_share: float) -> tuple[list[Sample], list[Sample]]:
+    """Split samples into those to train on and those to choose by.
+
+    The split depends on names alone and takes the same share of every class (the letters of `In_12`).
+
+    Args:
+        samples: to be split.
+        held_out_share: 0 to 1, share of every class that is held out.
+
+    Returns:
+        Training samples and held-out samples, each in the given order.
+    """
+    held_out: set[str] = set()
+    for members in _by_class(samples):
+        ranked = sorted(members, key=_rank)
+        held_out.update(ranked[: round(len(ranked) * held_out_share)])
+    kept = [sample for sample in samples if _identity(sample.name) not in held_out]
+    return kept, [sample for sample in samples if _identity(sample.name) in held_out]
+
+
+def _by_class(samples: Iterable[Sample]) -> Iterable[set[str]]:
+    classes: dict[str, set[str]] = {}
+    for sample in samples:
+        prefix = _CLASS_PREFIX.match(sample.name)
+        classes.setdefault(prefix.group() if prefix else "", set()).add(_identity(sample.name))
+    return classes.values()
+
+
+def _identity(name: str) -> str:
+    return SAME_PICTURES.get(name, name)
+
+
+def _rank(identity: str) -> bytes:
+    return hashlib.blake2b(identity.encode(), digest_size=8).digest()
+
+
+def _load_pair(image_path: Path, mask_path: Path | None) -> Sample:
+    if mask_path is None:
+        raise DatasetError(f"no mask for {image_path}")
+    image, mask = _read_grey(image_path), _read_grey(mask_path)
+    if image.shape != mask.shape:
+        raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
+    return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
+
+
+def _read_grey(path: Path) -> NDArray[np.uint8]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise DatasetError(f"cannot read image {path}")
+    return np.asarray(pixels, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Back ends that run a network on tiles: torch (the reference, and CUDA) and OpenVINO (fastest on CPUs)."""

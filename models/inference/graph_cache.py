@@ -1,0 +1,102 @@
+"""Converted graphs in the user's cache folder: safe to delete, checked before they are read.
+
+Conversion from torch takes seconds and every process of a line would pay them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from platformdirs import user_cache_path
+from torch import nn
+
+from models.inference.backend import TILE_SIZE, TileGraph
+from models.inference.openvino_runtime import Core, Model, Tensor, convert_model, get_version, save_model
+
+_FORMAT = 1
+"""Grows when the graph around the network changes: a cached graph of another format is never read."""
+
+_GRAPH, _WEIGHTS, _DIGESTS = "graph.xml", "graph.bin", "digests.json"
+
+_logger = logging.getLogger(__name__)
+
+
+def cached_graph(core: Core, network: nn.Module, weights_digest: str) -> Model:
+    """Return the OpenVINO graph of a network, from the cache or newly converted.
+
+    Args:
+        core: reads the cached graph.
+        network: in evaluation mode; only used where the cache has no good graph.
+        weights_digest: of the network's weights.
+
+    Returns:
+        A graph from (1, T, T) uint8 to (1, T, T) float32 logits.
+    """
+    folder = _folder(weights_digest)
+    graph = _read(core, folder)
+    if graph is None:
+        graph = convert(network)
+        try:
+            _write(graph, folder)
+        except OSError as error:
+            _logger.warning("cannot cache the converted graph in %s: %s", folder, error)
+    return graph
+
+
+def convert(network: nn.Module) -> Model:
+    """Return the OpenVINO graph of a network for one tile."""
+    example = torch.zeros((1, TILE_SIZE, TILE_SIZE), dtype=torch.uint8)
+    with warnings.catch_warnings(), torch.no_grad():
+        # torch announces the end of tracing; OpenVINO's own conversion still rests on it.
+        warnings.simplefilter("ignore")
+        graph = TileGraph(network).eval()
+        traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
+        converted: Model = convert_model(traced, input=[(list(example.shape), np.uint8)])
+    return converted
+
+
+def _folder(weights_digest: str) -> Path:
+    facts = json.dumps([_FORMAT, weights_digest, TILE_SIZE, get_version(), torch.__version__])
+    key = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+    return user_cache_path("coilwatch") / "graphs" / key
+
+
+def _read(core: Core, folder: Path) -> Model | None:
+    try:
+        digests = json.loads((folder / _DIGESTS).read_text(encoding="utf-8"))
+        graph, weights = (folder / _GRAPH).read_bytes(), (folder / _WEIGHTS).read_bytes()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _logger.warning("cached graph %s is unreadable and is made again: %s", folder, error)
+        return None
+    if digests != _digests(graph, weights):
+        _logger.warning("cached graph %s is damaged and is made again", folder)
+        return None
+    return core.read_model(graph, Tensor(np.frombuffer(weights, dtype=np.uint8)))
+
+
+def _write(graph: Model, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        made.mkdir()
+        save_model(graph, made / _GRAPH, compress_to_fp16=False)
+        digests = _digests((made / _GRAPH).read_bytes(), (made / _WEIGHTS).read_bytes())
+        (made / _DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
+        # What stands there is damaged, or another process has just made the same: either may go.
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+def _digests(graph: bytes, weights: bytes) -> dict[str, str]:
+    parts = {_GRAPH: graph, _WEIGHTS: weights}
+    return {name: hashlib.blake2b(part, digest_size=16).hexdigest() for name, part in parts.items()}

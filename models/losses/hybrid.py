@@ -1,0 +1,79 @@
+"""The hybrid loss of BASNet, EDRNet and CAT-EDNet: pixel, patch and map level.
+
+Source: Qin et al., "BASNet: Boundary-Aware Salient Object Detection" (CVPR 2019), section 3.4.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SSIM_WINDOW_PX = 11
+SSIM_SIGMA_PX = 1.5
+SSIM_C1 = 0.01**2
+SSIM_C2 = 0.03**2
+
+
+def bce_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean binary cross entropy of (N, 1, H, W) probabilities, its logarithm clamped at -100."""
+    return functional.binary_cross_entropy(probabilities, targets)
+
+
+def ssim_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 - mean structural similarity over all pixels of (N, 1, H, W) maps, padded with zeros."""
+    maps = torch.cat([probabilities, targets])
+    mean = _blur(maps)
+    variance = _blur(maps * maps) - mean * mean
+    covariance = _blur(probabilities * targets) - mean[: len(targets)] * mean[len(targets) :]
+    mean_p, mean_t = mean.chunk(2)
+    variance_p, variance_t = variance.chunk(2)
+    luminance = (2 * mean_p * mean_t + SSIM_C1) / (mean_p**2 + mean_t**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance_p + variance_t + SSIM_C2)
+    return 1 - (luminance * structure).mean()
+
+
+def iou_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return the batch mean of 1 - soft intersection over union of (N, 1, H, W) maps.
+
+    An empty target costs 1 whatever the prediction: clean images are the pixel loss's to teach.
+    """
+    intersection = (probabilities * targets).sum(dim=(1, 2, 3))
+    union = probabilities.sum(dim=(1, 2, 3)) + targets.sum(dim=(1, 2, 3)) - intersection
+    safe_union = torch.where(union > 0, union, torch.ones_like(union))
+    return (1 - intersection / safe_union).mean()
+
+
+class HybridLoss(nn.Module):
+    """Weighted sum of the three losses on logits.
+
+    Args:
+        bce: weight of binary cross entropy.
+        ssim: weight of the structural term; 0 leaves it out.
+        iou: weight of the overlap term; 0 leaves it out.
+    """
+
+    def __init__(self, bce: float = 1.0, ssim: float = 1.0, iou: float = 1.0) -> None:
+        super().__init__()
+        self.bce = bce
+        self.ssim = ssim
+        self.iou = iou
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the scalar loss of (N, 1, H, W) float32 logits against targets in [0, 1]."""
+        loss = self.bce * functional.binary_cross_entropy_with_logits(logits, targets)
+        probabilities = logits.sigmoid()
+        if self.ssim:
+            loss = loss + self.ssim * ssim_loss(probabilities, targets)
+        if self.iou:
+            loss = loss + self.iou * iou_loss(probabilities, targets)
+        return loss
+
+
+def _blur(maps: Tensor) -> Tensor:
+    offsets = torch.arange(SSIM_WINDOW_PX, dtype=maps.dtype, device=maps.device) - SSIM_WINDOW_PX // 2
+    kernel = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA_PX**2))
+    kernel = kernel / kernel.sum()
+    padding = SSIM_WINDOW_PX // 2
+    rows = functional.conv2d(maps, kernel.view(1, 1, -1, 1), padding=(padding, 0))
+    return functional.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, padding))

@@ -1,0 +1,1 @@
+"""Networks that turn normalised images into saliency logits."""

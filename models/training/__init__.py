@@ -1,0 +1,1 @@
+"""Training: recipes, resumable state, the loop, and scoring on held-out samples."""

@@ -1,0 +1,113 @@
+"""Recipes: everything that decides a training run, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.errors import RecipeError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LossWeights(_Record):
+    """Weights of the hybrid loss."""
+
+    bce: float = Field(default=1.0, ge=0)
+    ssim: float = Field(default=0.0, ge=0)
+    iou: float = Field(default=1.0, ge=0)
+
+
+class Phase(_Record):
+    """One stretch of training with its own learning-rate cycle.
+
+    Attributes:
+        name: for the log.
+        steps: optimiser steps.
+        size_px: side of the square crops; a multiple of the network's size multiple.
+        batch: images a step.
+        peak_rate: highest learning rate; rises over `warmup_steps`, then falls along half a cosine to zero.
+        strip_share: share of the batch that is tiles of simulated strip.
+        min_zoom: smallest scale of a crop of the steel images.
+        max_zoom: largest such scale.
+    """
+
+    name: str
+    steps: Positive
+    size_px: Positive
+    batch: Positive = 8
+    peak_rate: float = Field(gt=0)
+    warmup_steps: int = Field(default=50, ge=0)
+    strip_share: Share = 0.0
+    min_zoom: float = Field(default=0.8, gt=0)
+    max_zoom: float = Field(default=1.6, gt=0)
+
+
+class Recipe(_Record):
+    """A whole training run.
+
+    Attributes:
+        name: goes into the weights' metadata.
+        width: width factor of CSNet.
+        seed: of initial weights, batches and augmentation.
+        held_out_share: share of every class that only chooses, never trains.
+        weight_decay: decoupled, on weights of more than one dimension.
+        max_gradient_norm: gradients are scaled down to this.
+        ema_decay: of the average of weights that is scored and exported.
+        score_every: steps between scorings on the held-out samples.
+        bfloat16: run convolutions in bfloat16 where that is safe.
+    """
+
+    name: str
+    width: float = Field(default=1.0, gt=0)
+    seed: int = 7
+    held_out_share: Share = 0.11
+    weight_decay: float = Field(default=1e-4, ge=0)
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    ema_decay: Share = 0.995
+    score_every: Positive = 200
+    bfloat16: bool = True
+    loss: LossWeights = LossWeights()
+    phases: tuple[Phase, ...] = Field(min_length=1)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def needs_strip(self) -> bool:
+        """Whether any phase trains on simulated strip."""
+        return any(phase.strip_share for phase in self.phases)
+
+    def phase_at(self, step: int) -> tuple[Phase, int]:
+        """Return the phase of a step counted from 0, and the step inside that phase."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        raise IndexError(f"recipe {self.name} has {self.total_steps} steps")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        RecipeError: the file is missing, is not TOML, or names an unknown or wrong setting.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"cannot read recipe {path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"recipe {path}: {where}: {first['msg']}") from error

@@ -1,0 +1,142 @@
+"""One weights file: tensors of a network and, in the header, a JSON block that says which and from where.
+
+Only safetensors is read: a pickle can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from models.errors import WeightsError
+
+METADATA_KEY = "coilwatch"
+DIGEST_BYTES = 16
+
+
+class WeightsInfo(BaseModel):
+    """What a weights file says of itself.
+
+    Attributes:
+        network: name of the architecture, as `csnet`.
+        width: its width factor.
+        version: of these weights; grows whenever they change.
+        data: what they were trained on.
+        recipe: name of the recipe.
+        metrics: figures reached, by name, with the set in the name.
+        digest: 32 hex digits over architecture and tensors; filled in by `save_weights`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str
+    width: float
+    version: str
+    data: str
+    recipe: str
+    metrics: dict[str, float] = {}
+    digest: str = ""
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors that decide what a network computes, on the CPU, without training counters."""
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], info: WeightsInfo) -> WeightsInfo:
+    """Write a weights file in one step, so that a reader sees the old file or the new one.
+
+    Returns:
+        `info` with its digest.
+    """
+    sealed = info.model_copy(update={"digest": weights_digest(weights, info)})
+    blob = save(dict(weights), metadata={METADATA_KEY: sealed.model_dump_json()})
+    write_atomically(path, blob)
+    return sealed
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
+    """Read a weights file and check its digest.
+
+    Raises:
+        WeightsError: not there, not safetensors, no metadata block, or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"cannot read weights {path}: expected a safetensors file ({error})") from error
+    info = _parse_info(path, metadata)
+    found = weights_digest(weights, info)
+    if found != info.digest:
+        raise WeightsError(f"weights {path} are damaged: expected digest {info.digest}, got {found}")
+    return weights, info
+
+
+def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Put weights into a network of exactly those names and shapes.
+
+    Raises:
+        WeightsError: the first tensor that is missing, not known, or of another shape.
+    """
+    expected = weights_of(network)
+    for name, tensor in expected.items():
+        if name not in weights:
+            raise WeightsError(f"weights {source} do not match their network: no tensor {name}")
+        if weights[name].shape != tensor.shape:
+            shapes = f"expected {tuple(tensor.shape)}, got {tuple(weights[name].shape)}"
+            raise WeightsError(f"weights {source} do not match their network: {name} {shapes}")
+    for name in weights:
+        if name not in expected:
+            raise WeightsError(f"weights {source} do not match their network: unknown tensor {name}")
+    network.load_state_dict(dict(weights), strict=False)
+
+
+def weights_digest(weights: Mapping[str, Tensor], info: WeightsInfo) -> str:
+    """Return 32 hex digits that change with the architecture or any byte, name or shape of the tensors."""
+    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    state.update(json.dumps([info.network, info.width]).encode())
+    for name in sorted(weights):
+        tensor = weights[name]
+        state.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        state.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return state.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then move it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _parse_info(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
+    if METADATA_KEY not in metadata:
+        raise WeightsError(f"weights {path} have no {METADATA_KEY} metadata block")
+    try:
+        return WeightsInfo.model_validate_json(metadata[METADATA_KEY])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WeightsError(f"weights {path} have a bad metadata block: {where}: {first['msg']}") from error
