@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.simulation.truth import EdgeSample, PlantedDefect, SimulatedTruth
+from tests.workers.report import example
+from workers.report.score_tables import score_tables
+from workers.report.scoring import score, score_table
+
+
+def defect(
+    number: int, start: float, left: float, length: float = 30, width: float = 12, **changes: Any
+) -> PlantedDefect:
+    fields: dict[str, Any] = {
+        "id": number,
+        "kind": "slag-inclusion",
+        "crop": "crop",
+        "half": "judge",
+        "start_mm": start,
+        "end_mm": start + length,
+        "left_mm": left,
+        "right_mm": left + width,
+        "area_mm2": length * width * 0.7,
+        "contrast": 0.3,
+    }
+    return PlantedDefect(**(fields | changes))
+
+
+def truth(*defects: PlantedDefect, **changes: Any) -> SimulatedTruth:
+    fields: dict[str, Any] = {
+        "line": "line-1",
+        "coil": "C-1042",
+        "side": "top",
+        "seed": 7,
+        "half": "judge",
+        "family": "scaled",
+        "length_mm": 20_000,
+        "roll_circumference_mm": 1885,
+        "cameras": (example.band("camera-1", 0),),
+        "edges": (EdgeSample(along_mm=0, left_mm=60, right_mm=900),),
+        "defects": defects,
+    }
+    return SimulatedTruth(**(fields | changes))
+
+
+def test_a_perfect_report() -> None:
+    planted = (defect(0, 100, 100), defect(1, 5_000, 300, 2_000, 8, kind="long-scratch"))
+    found = score(
+        example.report(example.event(100, 100), example.event(5_000, 300, 2_000, 8)), truth(*planted)
+    )
+    assert found.found_share == 1
+    assert found.events_per_defect == 1
+    assert (found.mean_position_error_mm, found.max_position_error_mm) == (0, 0)
+    assert found.false_per_10_m == 0
+    assert (found.split, found.merged, found.missed, found.false_events) == ((), (), (), ())
+    assert [(kind.group, kind.found, kind.defects) for kind in found.by_kind] == [
+        ("long-scratch", 1, 1),
+        ("slag-inclusion", 1, 1),
+    ]
+
+
+def test_missed_and_false() -> None:
+    stray = example.event(9_000, 500)
+    found = score(
+        example.report(example.event(100, 100), stray, length_mm=20_000, holes=()),
+        truth(defect(0, 100, 100), defect(1, 3_000, 100), defect(2, 4_000, 100, 60, 60)),
+    )
+    assert (found.recall.found, found.recall.defects) == (1, 3)
+    assert [missed.id for missed in found.missed] == [2, 1]
+    assert found.false_events == (stray,)
+    assert found.false_per_10_m == pytest.approx(0.5)
+    assert found.events_per_defect == 1
+
+
+def test_the_other_side_of_the_strip_is_another_place() -> None:
+    found = score(example.report(example.event(100, 100, side="bottom")), truth(defect(0, 100, 100)))
+    assert found.recall.found == 0
+    assert len(found.false_events) == 1
+
+
+@pytest.mark.parametrize(("gap", "found"), [(0, 1), (4.9, 1), (5.0, 1), (5.1, 0)])
+@pytest.mark.parametrize("along", [True, False])
+def test_the_tolerance_is_where_touching_ends(gap: float, found: int, along: bool) -> None:
+    event = example.event(130 + gap, 100) if along else example.event(100, 112 + gap)
+    assert score(example.report(event), truth(defect(0, 100, 100))).recall.found == found
+
+
+def test_a_split_scratch_is_named_with_its_pieces() -> None:
+    pieces = [example.event(5_000 + at, 300, 400, 8) for at in (0, 800, 1_600)]
+    found = score(example.report(*pieces), truth(defect(3, 5_000, 300, 2_000, 8)))
+    assert found.events_per_defect == 3
+    assert [(item.defect, item.events) for item in found.split] == [(3, tuple(piece.id for piece in pieces))]
+    assert found.max_position_error_mm == 0  # the pieces together lie where the scratch lies
+
+
+def test_merged_defects_are_named_with_their_event() -> None:
+    event = example.event(100, 100, 200, 12)
+    found = score(example.report(event), truth(defect(0, 100, 100, 120), defect(1, 260, 100, 40)))
+    assert (found.recall.found, found.recall.defects) == (2, 2)
+    assert found.events_per_defect == 0.5
+    assert [(item.event, item.defects) for item in found.merged] == [(event.id, (0, 1))]
+    assert found.split == ()
+
+
+def test_close_neighbours_found_one_by_one_are_neither_split_nor_merged() -> None:
+    planted = (defect(0, 100, 100), defect(1, 100, 114))
+    found = score(example.report(example.event(100, 100), example.event(100, 114)), truth(*planted))
+    assert (found.split, found.merged, found.events_per_defect) == ((), (), 1)
+
+
+def test_the_headline_counts_the_longer_extent() -> None:
+    planted = (defect(0, 100, 100, 9, 4), defect(1, 500, 100, 4, 10), defect(2, 900, 100, 9.9, 9.9))
+    found = score(example.report(), truth(*planted))
+    assert found.recall.defects == 1
+    assert [size.defects for size in found.by_size] == [0, 2, 1, 0, 0]
+    assert score(example.report(), truth(*planted), smallest_mm=5).recall.defects == 3
+
+
+def test_position_error_is_between_the_middles() -> None:
+    found = score(
+        example.report(example.event(103, 104), example.event(1_000, 100)),
+        truth(defect(0, 100, 100), defect(1, 1_000, 100)),
+    )
+    assert found.max_position_error_mm == pytest.approx(5)
+    assert found.mean_position_error_mm == pytest.approx(2.5)
+
+
+def test_nothing_planted_and_nothing_found() -> None:
+    found = score(example.report(), truth())
+    assert found.found_share == 1
+    assert found.events_per_defect is None
+    assert found.mean_position_error_mm is None
+    assert [table.title for table in score_tables(found)] == ["Score"]
+
+
+boxes = st.tuples(st.floats(0, 2_000), st.floats(60, 900), st.floats(1, 300), st.floats(1, 100))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(boxes, max_size=8, unique=True), st.lists(boxes, max_size=8))
+def test_the_account_adds_up(events: list[Any], planted: list[Any]) -> None:
+    report = example.report(*(example.event(*box, thumbnail="") for box in events))
+    defects = tuple(defect(number, *box) for number, box in enumerate(planted))
+    found = score(report, truth(*defects), smallest_mm=0)
+    assert (
+        found.recall.found + len(found.missed) == len(defects) == sum(size.defects for size in found.by_size)
+    )
+    assert sum(kind.found for kind in found.by_kind) == found.recall.found
+    touching = len(report.events) - len(found.false_events)
+    if found.events_per_defect is not None:
+        assert found.events_per_defect * found.recall.found == pytest.approx(touching)
+    else:
+        assert touching == 0
+    merged_away = {number for item in found.merged for number in item.defects[1:]}
+    assert merged_away.isdisjoint({item.defect for item in found.split})
+
+
+def test_tables_have_a_cell_for_every_column() -> None:
+    found = score(
+        example.report(
+            example.event(100, 100, 200),
+            example.event(9_000, 500),
+            *(example.event(5_000 + at, 300, 400, 8) for at in (0, 800)),
+        ),
+        truth(
+            defect(0, 100, 100, 120),
+            defect(1, 260, 100, 40),
+            defect(2, 3_000, 100),
+            defect(3, 5_000, 300, 2_000, 8),
+        ),
+    )
+    tables = score_tables(found)
+    assert [table.title for table in tables] == [
+        "Score",
+        "Recall by size",
+        "Recall by kind",
+        "Split defects",
+        "Merged defects",
+        "Missed defects",
+        "False events",
+    ]
+    assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+    assert score_table(found)[: len(tables[0].rows)] == tables[0].rows
+    assert ("found, kind slag-inclusion", "3 of 4 (75%)") in score_table(found)
+    assert tables[0].rows[0] == ("found of those 10 mm and longer", "3 of 4 (75%)")

@@ -1,0 +1,58 @@
+"""How a coil's frames travelled: all that may differ between two runs with the same report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field
+
+from ingest.records import Record
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Delivery(Record):
+    """The account of transport of one coil. What nobody counted is None.
+
+    Attributes:
+        path: in one process, or through Kafka and Ray Serve.
+        started_at: when the first frame was taken up.
+        closed_at: when the coil was closed.
+        frames_sent: frames that the sources handed over.
+        duplicates: frames that came again with equal pixels, and were ignored.
+        late_frames: frames that came after the coil was closed, and are not in the report.
+        retries: calls and transactions that were tried again.
+        dead_letters: frames laid aside as unreadable.
+        cache_hits: frames answered from the result cache.
+        network_runs: frames that the networks were run on.
+        frame_workers, inspectors: replicas at closing time.
+        most_seconds_behind: largest lag behind the strip, in seconds of running strip.
+    """
+
+    schema_version: Literal[1] = 1
+    path: Literal["in-process", "distributed"] = "in-process"
+    started_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
+    frames_sent: Count | None = None
+    duplicates: Count | None = None
+    late_frames: Count | None = None
+    retries: Count | None = None
+    dead_letters: Count | None = None
+    cache_hits: Count | None = None
+    network_runs: Count | None = None
+    frame_workers: Count | None = None
+    inspectors: Count | None = None
+    most_seconds_behind: Seconds | None = None
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds from the first frame to the closing of the coil, None where either is unknown."""
+        if self.started_at is None or self.closed_at is None:
+            return None
+        return (self.closed_at - self.started_at).total_seconds()
+
+
+def delivery_json(delivery: Delivery) -> bytes:
+    """The account as JSON in declared order, indented for reading, with one newline at the end."""
+    return delivery.model_dump_json(indent=2).encode() + b"\n"

@@ -1,0 +1,38 @@
+"""Errors of the coil report.
+
+ReportError
+├── BadReportError        JSON that is not a coil report of this schema (never retriable)
+├── BadNameError          a line, coil or run that cannot name a folder of the store
+├── ReportNotFoundError   the store has no finished report of that coil
+└── StoreError            the store could not be read or written (retriable)
+"""
+
+from __future__ import annotations
+
+
+class ReportError(Exception):
+    """Base of all errors of the coil report.
+
+    Attributes:
+        retriable: whether the same call may succeed later.
+    """
+
+    retriable: bool = False
+
+
+class BadReportError(ReportError):
+    """JSON that is not a coil report of this schema."""
+
+
+class BadNameError(ReportError):
+    """A line, coil or run that cannot name a folder of the store."""
+
+
+class ReportNotFoundError(ReportError):
+    """The store has no finished report of that coil."""
+
+
+class StoreError(ReportError):
+    """The report store could not be read or written."""
+
+    retriable = True
