@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -62,7 +63,7 @@ class InspectorReplica:
 class FrameWorkerReplica:
     """Runs a frame loop; a member of the frame workers' consumer group."""
 
-    def __init__(self, settings: Settings, inspectors: DeploymentHandle) -> None:
+    def __init__(self, settings: Settings, inspectors: DeploymentHandle[Any]) -> None:
         self._settings = settings
         self._inspectors = inspectors
         self._thread = LoopThread("frame worker", self._build)
@@ -91,7 +92,7 @@ class FrameWorkerReplica:
 class CoilWorkerReplica:
     """Runs a coil loop; a member of the coil workers' consumer group, and the root of the application."""
 
-    def __init__(self, settings: Settings, frame_workers: DeploymentHandle) -> None:
+    def __init__(self, settings: Settings, frame_workers: DeploymentHandle[Any]) -> None:
         self._settings = settings
         self.frame_workers = frame_workers
         self._thread = LoopThread("coil worker", self._build)
@@ -119,7 +120,7 @@ class CoilWorkerReplica:
 
 def build_application(settings: Settings) -> serve.Application:
     """The three deployments, bound together."""
-    common = {
+    common: dict[str, Any] = {
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
         "graceful_shutdown_timeout_s": 10,

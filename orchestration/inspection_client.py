@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError, WorkerCrashedError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
@@ -46,7 +47,7 @@ class ServeInspectionClient:
         calls: calls under way at once.
     """
 
-    def __init__(self, handle: DeploymentHandle, calls: int) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], calls: int) -> None:
         self._handle = handle
         self._executor = ThreadPoolExecutor(calls, thread_name_prefix="inspection-call")
         self._identity: ModelIdentity | None = None
@@ -68,7 +69,7 @@ class ServeInspectionClient:
         payload = [(frame.header.to_json(), frame.data) for frame in frames]
         return [FrameResult.from_json(result) for result in self._call("analyse", payload)]
 
-    def _call(self, method: str, *arguments: object) -> bytes | list[bytes]:
+    def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the method returns
         pause_s = FIRST_PAUSE_S
         while True:
             try:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ingest.kafka import KafkaConnection
+from workers.coil.joining import JoiningSettings
 from workers.inspection.settings import InspectionSettings
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
@@ -135,9 +136,9 @@ class ModelSettings(Section):
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
     """
 
-    name: str = "csnet"
+    name: str = "csnet-x1"
     backend: Literal["auto", "torch", "openvino"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
 class GradingSettings(Section):
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
     frame_worker: FrameLoopSettings = FrameLoopSettings()
     coil_worker: CoilLoopSettings = CoilLoopSettings()
     inspection: InspectionSettings = InspectionSettings()
+    joining: JoiningSettings = JoiningSettings()
     grading: GradingSettings = GradingSettings()
     reports: ReportSettings = Field(default_factory=ReportSettings)
     run_directory: Path = Field(default_factory=lambda: user_state_path("coilwatch") / "run")

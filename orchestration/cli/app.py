@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from redis import RedisError
 
 from ingest.errors import IngestError
-from models.errors import ModelError
+from models.errors import ModelsError
 from orchestration.cli import demo, ingestion, inspection, reports, simulation, stack
 from orchestration.cli.console import err
 from orchestration.cli.state import State, configure_logging
@@ -21,7 +21,7 @@ from workers.errors import WorkerError
 FAILED = 1
 INTERRUPTED = 130
 
-EXPECTED = (IngestError, ModelError, WorkerError, OrchestrationError, KafkaError, RedisError, OSError)
+EXPECTED = (IngestError, ModelsError, WorkerError, OrchestrationError, KafkaError, RedisError, OSError)
 """Errors that one line explains; anything else is a defect of ours and shows its traceback."""
 
 app = typer.Typer(

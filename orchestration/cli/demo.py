@@ -94,7 +94,7 @@ def _stream_and_wait(coil: SimulatedCoil, settings: Settings, speed_mps: float) 
             wait_for_report(
                 settings,
                 (coil.line, coil.coil, run),
-                timeout_s=REPORT_TIMEOUT_S + coil.length_m / speed_mps,
+                timeout_s=REPORT_TIMEOUT_S + coil.along_mm(coil.frames_per_camera) / 1000 / speed_mps,
                 progress=screen.inspected,
             )
             sending.join()

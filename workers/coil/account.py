@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
+from statistics import median_low
 
-from ingest.records import CameraClosed, CoilOpened
+from ingest.records import CameraBand, CameraClosed, CoilOpened, Side
+from workers.coil.coverage import CameraAccount, missing_frames
 from workers.coil.grading import GradingRules
+from workers.coil.joining import Group, Joiner, JoiningSettings, union_area_mm2
 from workers.coil.records import CloseReason, CoilClosed, CoilReport, DefectEvent, MissingFrames
-from workers.inspection.records import Inspection
+from workers.errors import WrongCoilError
+from workers.inspection.records import Inspection, ModelIdentity
+
+DECIMALS = 3
+SHARE_DECIMALS = 6
+CameraKey = tuple[Side, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,7 @@ class CoilCounts:
         sent: frames that the cameras are known to have handed over.
         duplicates: records that came again with equal content and were ignored.
         conflicts: records that came again with other content; the first one counts.
+        length_mm: strip seen so far.
     """
 
     sent: int
@@ -27,50 +38,200 @@ class CoilCounts:
     events: int
     duplicates: int
     conflicts: int
+    length_mm: float
 
 
 class CoilAccount:
-    """Accounts for one run of one coil on one line."""
+    """Accounts for one run of one coil on one line.
 
-    def __init__(self, line: str, coil: str, run: int) -> None:
+    Args:
+        joining: how far apart the findings of one defect may lie.
+    """
+
+    def __init__(self, line: str, coil: str, run: int, *, joining: JoiningSettings | None = None) -> None:
         self.line = line
         self.coil = coil
         self.run = run
+        self.opened = False
+        self._cameras: dict[CameraKey, CameraAccount] = defaultdict(CameraAccount)
+        self._joiner = Joiner(joining)
+        self._left_edges: dict[Side, list[tuple[float, float]]] = defaultdict(list)
+        self._right_edges: dict[Side, list[tuple[float, float]]] = defaultdict(list)
+        self._models: set[ModelIdentity] = set()
+        self._duplicates = self._conflicts = self._further_findings = 0
+        self._further_areas: list[float] = []
+        self._length_mm = 0.0
 
     def add_opened(self, record: CoilOpened) -> bool:
         """Take the opening record; False where it was known."""
-        raise NotImplementedError
+        self._check(record)
+        if self.opened:
+            return False
+        self.opened = True
+        for band in record.cameras:
+            self._cameras[band.side, band.camera].band = band
+        return True
 
     def add_closed_camera(self, record: CameraClosed) -> bool:
         """Take a camera's closing record; False where it was known."""
-        raise NotImplementedError
+        self._check(record)
+        camera = self._cameras[record.side, record.camera]
+        if camera.closed is not None:
+            return False
+        camera.closed = record
+        self._length_mm = max(self._length_mm, record.end_mm)
+        return True
 
     def add(self, record: Inspection) -> bool:
         """Take an inspection; False where that frame was known (a duplicate or a conflict)."""
-        raise NotImplementedError
+        self._check(record)
+        known = self._cameras[record.side, record.camera].add(record)
+        if known is not None:
+            self._duplicates += known.digest == record.digest
+            self._conflicts += known.digest != record.digest
+            return False
+        self._joiner.add(record)
+        self._note_edges(record)
+        self._length_mm = max(self._length_mm, record.along_mm + record.height * record.mm_per_row)
+        if record.model is not None:
+            self._models.add(record.model)
+        if record.further_findings:
+            self._further_findings += record.further_findings
+            self._further_areas.append(record.further_area_mm2)
+        return True
+
+    @property
+    def cameras_closed(self) -> bool:
+        """Whether every camera that was announced or has spoken has closed."""
+        return self.opened and all(camera.closed is not None for camera in self._cameras.values())
 
     @property
     def complete(self) -> bool:
         """Whether every camera has closed and every frame it sent is here."""
-        raise NotImplementedError
+        return self.opened and all(camera.complete for camera in self._cameras.values())
 
     @property
     def counts(self) -> CoilCounts:
         """How far the coil has come."""
-        raise NotImplementedError
+        cameras = self._cameras.values()
+        unreadable = sum(camera.unreadable for camera in cameras)
+        return CoilCounts(
+            sent=sum(camera.sent for camera in cameras),
+            inspected=sum(camera.frames for camera in cameras) - unreadable,
+            unreadable=unreadable,
+            findings=self._joiner.findings,
+            events=self._joiner.events,
+            duplicates=self._duplicates,
+            conflicts=self._conflicts,
+            length_mm=self._length_mm,
+        )
 
     def missing(self) -> tuple[MissingFrames, ...]:
         """Runs of frames that were sent and are not here."""
-        raise NotImplementedError
+        return tuple(
+            missing
+            for side, camera in sorted(self._cameras)
+            for missing in missing_frames(side, camera, self._cameras[side, camera])
+        )
 
     def events(self, rules: GradingRules) -> tuple[DefectEvent, ...]:
         """Defect events so far, ordered by side, start, left and id."""
-        raise NotImplementedError
+        left = {side: sorted(edges) for side, edges in self._left_edges.items()}
+        right = {side: sorted(edges) for side, edges in self._right_edges.items()}
+        events = (_event(group, rules, left, right) for group in self._joiner.groups())
+        return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
 
     def close_record(self, reason: CloseReason) -> CoilClosed:
         """The record that closes the coil as it is now."""
-        raise NotImplementedError
+        return CoilClosed(line=self.line, coil=self.coil, run=self.run, reason=reason, missing=self.missing())
 
     def report(self, closed: CoilClosed, rules: GradingRules) -> CoilReport:
         """The coil report: a function of the set of records taken."""
-        raise NotImplementedError
+        self._check(closed)
+        cameras = sorted(((c.band, c) for c in self._cameras.values() if c.band is not None), key=_across)
+        length = round(self._length_mm, DECIMALS)
+        coverage = tuple(camera.coverage(band, length) for band, camera in cameras)
+        inspected = sum(camera.inspected_mm for camera in coverage)
+        share = min(1.0, inspected / (length * len(coverage))) if length and coverage else 0.0
+        events = self.events(rules)
+        return CoilReport(
+            line=self.line,
+            coil=self.coil,
+            run=self.run,
+            closed=closed.reason,
+            length_mm=length,
+            strip_left_mm=_typical_edge(self._left_edges),
+            strip_right_mm=_typical_edge(self._right_edges),
+            grade=rules.grade(events, coverage),
+            models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
+            coverage_share=round(share, SHARE_DECIMALS),
+            cameras=coverage,
+            holes=tuple(hole for band, camera in cameras for hole in camera.holes(band, length)),
+            events=events,
+            conflicts=self._conflicts,
+            further_findings=self._further_findings,
+            further_area_mm2=round(sum(sorted(self._further_areas)), DECIMALS),
+        )
+
+    def _note_edges(self, record: Inspection) -> None:
+        centre = record.along_mm + record.height * record.mm_per_row / 2
+        if record.left_edge_mm is not None:
+            self._left_edges[record.side].append((centre, record.left_edge_mm))
+        if record.right_edge_mm is not None:
+            self._right_edges[record.side].append((centre, record.right_edge_mm))
+
+    def _check(self, record: CoilOpened | CameraClosed | Inspection | CoilClosed) -> None:
+        came = (record.line, record.coil, record.run)
+        if came != (self.line, self.coil, self.run):
+            expected = f"{self.line}/{self.coil} run {self.run}"
+            raise WrongCoilError(
+                f"expected a record of {expected}, got one of {came[0]}/{came[1]} run {came[2]}"
+            )
+
+
+Edges = dict[Side, list[tuple[float, float]]]
+
+
+def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Edges) -> DefectEvent:
+    findings = group.findings
+    side = findings[0].side
+    start, end = min(f.start_mm for f in findings), max(f.end_mm for f in findings)
+    left, right = min(f.left_mm for f in findings), max(f.right_mm for f in findings)
+    area = union_area_mm2(findings)
+    left_edge = _nearest_edge(left_edges.get(side, []), (start + end) / 2)
+    right_edge = _nearest_edge(right_edges.get(side, []), (start + end) / 2)
+    return DefectEvent(
+        id=findings[0].id,
+        side=side,
+        severity=rules.severity_of(area),
+        start_mm=start,
+        end_mm=end,
+        left_mm=left,
+        right_mm=right,
+        area_mm2=area,
+        score=max(f.score for f in findings),
+        from_left_edge_mm=None if left_edge is None else round(left - left_edge, DECIMALS),
+        from_right_edge_mm=None if right_edge is None else round(right_edge - right, DECIMALS),
+        findings=len(findings),
+        frames=len({(f.camera, f.sequence) for f in findings}),
+        cameras=tuple(sorted({f.camera for f in findings})),
+        outlines=tuple(f.points for f in findings),
+        thumbnail=group.thumbnail,
+    )
+
+
+def _nearest_edge(edges: list[tuple[float, float]], along_mm: float) -> float | None:
+    """The strip edge seen nearest to a position; the earlier one of two as near."""
+    at = bisect_left(edges, (along_mm, float("-inf")))
+    near = edges[max(0, at - 1) : at + 1]
+    return min(near, key=lambda edge: (abs(edge[0] - along_mm), edge))[1] if near else None
+
+
+def _typical_edge(edges: Edges) -> float | None:
+    seen = [edge for side in edges.values() for _, edge in side]
+    return median_low(seen) if seen else None
+
+
+def _across(pair: tuple[CameraBand, CameraAccount]) -> tuple[str, float, str]:
+    band = pair[0]
+    return band.side, band.across_mm, band.camera

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ingest.records import first_problem
+from workers.coil.records import CameraCoverage, Decision, DefectEvent, Grade, Severity
+from workers.errors import BadSettingsError
+
+Count = Annotated[int, Field(ge=1)]
+Area = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class GradingRules(BaseModel):
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeverityRules(_Section):
+    """Areas from which an event is moderate or severe; below, it is minor."""
+
+    moderate_from_mm2: Area
+    severe_from_mm2: Area
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.severe_from_mm2 <= self.moderate_from_mm2:
+            raise ValueError("expected severe_from_mm2 above moderate_from_mm2")
+        return self
+
+
+class CountRules(_Section):
+    """Numbers of events from which a decision is taken; None where none are too many."""
+
+    moderate_events: Count | None = None
+    severe_events: Count | None = None
+
+
+class CoverageRules(_Section):
+    """The least share of each camera's band that must have been inspected."""
+
+    least_share: Annotated[float, Field(gt=0, le=1)]
+
+
+class GradingRules(_Section):
     """Thresholds of severity, and how many defects of each a coil may have."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    severity: SeverityRules
+    hold: CountRules
+    block: CountRules
+    coverage: CoverageRules
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -20,4 +64,64 @@ class GradingRules(BaseModel):
         Raises:
             BadSettingsError: names the key, what was expected and what came.
         """
-        raise NotImplementedError
+        name = str(path) if path else "built-in grading rules"
+        try:
+            built_in = files("workers.coil").joinpath("grading.toml")
+            text = path.read_text(encoding="utf-8") if path else built_in.read_text(encoding="utf-8")
+            return cls.model_validate(tomllib.loads(text))
+        except ValidationError as error:
+            raise BadSettingsError(f"{name}: {first_problem(error)}") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadSettingsError(f"{name}: expected a TOML file of grading rules: {error}") from None
+
+    def severity_of(self, area_mm2: float) -> Severity:
+        """The severity of an event of this area."""
+        if area_mm2 >= self.severity.severe_from_mm2:
+            return "severe"
+        return "moderate" if area_mm2 >= self.severity.moderate_from_mm2 else "minor"
+
+    def grade(self, events: Sequence[DefectEvent], cameras: Sequence[CameraCoverage]) -> Grade:
+        """Release, hold or block, with every reason that counts.
+
+        A coil with too little coverage, or with unread frames, is never released: what was not seen cannot
+        be vouched for.
+        """
+        counts = Counter(event.severity for event in events)
+        blocking = list(_too_many(self.block, counts, "block"))
+        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras)]
+        decision: Decision = "block" if blocking else "hold" if holding else "release"
+        reasons = blocking or holding or [_fine(counts)]
+        return Grade(decision=decision, reasons=(*reasons, *(holding if blocking else ())))
+
+    def _unseen(self, cameras: Sequence[CameraCoverage]) -> Iterator[str]:
+        if not cameras:
+            yield "no camera has seen the coil"
+        for camera in cameras:
+            name = f"camera {camera.band.side}/{camera.band.camera}"
+            if camera.share < self.coverage.least_share:
+                yield f"{name}: {camera.share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
+            if camera.unreadable or camera.missing:
+                yield f"{name}: {camera.unreadable} unreadable and {camera.missing} missing frames"
+
+
+def _too_many(rules: CountRules, counts: Counter[Severity], decision: str) -> Iterator[str]:
+    severities: tuple[tuple[Severity, int | None], ...] = (
+        ("severe", rules.severe_events),
+        ("moderate", rules.moderate_events),
+    )
+    for severity, limit in severities:
+        if limit is not None and counts[severity] >= limit:
+            yield f"{_events(counts[severity], severity)} ({decision} from {limit})"
+
+
+def _fine(counts: Counter[Severity]) -> str:
+    found = [
+        _events(counts[severity], severity)
+        for severity in ("severe", "moderate", "minor")
+        if counts[severity]
+    ]
+    return f"within the limits: {', '.join(found)}" if found else "no defect found, everything inspected"
+
+
+def _events(count: int, severity: str) -> str:
+    return f"{count} {severity} event{'' if count == 1 else 's'}"

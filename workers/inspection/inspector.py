@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.codecs import decode
+from ingest.errors import BadImageError
 from ingest.records import EncodedFrame
+from workers.errors import SegmentationError
+from workers.inspection.edges import StripEdges, find_strip_edges
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection, ModelIdentity
+from workers.inspection.regions import Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 from workers.inspection.stages import NoStageTimes, StageTimes
+from workers.inspection.tiles import blend, cut
+
+NO_REGIONS = Regions((), 0, 0)
 
 
 class Segmentation(Protocol):
@@ -64,9 +74,57 @@ class Inspector:
 
     def analyse(self, frames: Sequence[EncodedFrame]) -> list[FrameResult]:
         """Results of frames in pixels, in their order; an unreadable frame costs only itself."""
-        raise NotImplementedError
+        if self._threads == 1 or len(frames) < 2:
+            return [self._analyse(frame) for frame in frames]
+        return list(self._pool.map(self._analyse, frames))
 
     def inspect(self, frames: Sequence[EncodedFrame]) -> list[Inspection]:
         """Inspection records of frames, in their order."""
         results = self.analyse(frames)
         return [place(frame.header, result) for frame, result in zip(frames, results, strict=True)]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="inspect")
+
+    def _analyse(self, frame: EncodedFrame) -> FrameResult:
+        try:
+            with self._times.stage("decode"):
+                pixels = decode(frame.data, frame.header)
+        except BadImageError as error:
+            return FrameResult(status="unreadable", reason=str(error))
+        with self._times.stage("edges"):
+            edges = find_strip_edges(pixels)
+        regions = NO_REGIONS if edges.no_strip else self._find(pixels, edges)
+        return FrameResult(
+            status="inspected",
+            model=self.identity,
+            strip_left=edges.left,
+            strip_right=edges.right,
+            regions=regions.whole,
+            further_regions=regions.further,
+            further_area_px=regions.further_area_px,
+        )
+
+    def _find(self, pixels: NDArray[np.uint8], edges: StripEdges) -> Regions:
+        size = self._segmentation.tile_size
+        with self._times.stage("tile"):
+            tiling = cut(pixels, edges, size, self._settings.tile_overlap_px)
+        with self._times.stage("network"):
+            maps = self._segmentation.segment(tiling.tiles)
+        if [saliency.shape for saliency in maps] != [(size, size)] * len(tiling.tiles):
+            shapes = [saliency.shape for saliency in maps]
+            raise SegmentationError(f"expected {len(tiling.tiles)} maps of {size} x {size}, got {shapes}")
+        with self._times.stage("tile"):
+            saliency = blend(tiling, maps)
+        with self._times.stage("components"):
+            self._clear_outside(saliency, edges)
+            return find_regions(pixels, saliency, self._settings)
+
+    def _clear_outside(self, saliency: NDArray[np.uint8], edges: StripEdges) -> None:
+        """Beyond the strip, and right at its edges, there is nothing to find."""
+        margin = self._settings.edge_margin_px
+        if edges.left is not None:
+            saliency[:, : edges.left + margin] = 0
+        if edges.right is not None:
+            saliency[:, max(0, edges.right - margin) :] = 0

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import redis
 
@@ -43,7 +44,9 @@ class ResultCache:
         if not frames or self._clock() < self._rests_until:
             return nothing
         try:
-            entries = self._client.mget([_key(frame, model.digest) for frame in frames])
+            entries = cast(
+                "list[bytes | None]", self._client.mget([_key(frame, model.digest) for frame in frames])
+            )
         except redis.RedisError as error:
             self._rest(error)
             return nothing

@@ -1,0 +1,148 @@
+"""Turns a saliency map into defect regions: components, outlines, thumbnails."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.inspection.records import PointPx, Region
+from workers.inspection.settings import InspectionSettings
+
+SCORE_DECIMALS = 4
+THUMBNAIL_SIDE_PX = 160
+"""Longest side of a thumbnail: what fits 4 KB at a quality that shows the defect."""
+QUALITIES = (85, 70, 55, 40)
+CONNECTIVITY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The regions of a frame.
+
+    Attributes:
+        whole: the largest ones, by component.
+        further, further_area_px: count and area of those beyond the limit.
+    """
+
+    whole: tuple[Region, ...]
+    further: int
+    further_area_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    pixels: NDArray[np.uint8]
+    saliency: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    label: int
+    area_px: int
+    top: int
+    left: int
+    bottom: int
+    right: int
+    first_column: int
+
+
+def find_regions(
+    pixels: NDArray[np.uint8], saliency: NDArray[np.uint8], settings: InspectionSettings
+) -> Regions:
+    """Find the defect regions of a frame.
+
+    Args:
+        pixels: frame `(H, W)` uint8, for the thumbnails.
+        saliency: its map `(H, W)` uint8.
+        settings: threshold, least area, limits.
+    """
+    mask = (saliency >= settings.threshold).astype(np.uint8)
+    if not mask.any():
+        return Regions((), 0, 0)
+    count, found_labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=CONNECTIVITY)
+    labels = found_labels.astype(np.int32, copy=False)
+    found = [_component(label, labels, stats[label].tolist()) for label in range(1, count)]
+    kept = [component for component in found if component.area_px >= settings.min_area_px]
+    kept.sort(key=lambda c: (c.top, c.first_column))
+    numbered = sorted(enumerate(kept), key=lambda pair: (-pair[1].area_px, pair[0]))
+    largest = sorted(numbered[: settings.max_regions], key=lambda pair: pair[0])
+    rest = numbered[settings.max_regions :]
+    regions = tuple(_region(number, c, labels, _Picture(pixels, saliency), settings) for number, c in largest)
+    return Regions(regions, len(rest), sum(component.area_px for _, component in rest))
+
+
+def _component(label: int, labels: NDArray[np.int32], stats: list[int]) -> _Component:
+    left, top, width, height, area = stats
+    first = left + int(np.argmax(labels[top, left : left + width] == label))
+    return _Component(label, area, top, left, top + height, left + width, first)
+
+
+def _region(
+    number: int,
+    component: _Component,
+    labels: NDArray[np.int32],
+    picture: _Picture,
+    settings: InspectionSettings,
+) -> Region:
+    box = np.s_[component.top : component.bottom, component.left : component.right]
+    mask = labels[box] == component.label
+    total = int(picture.saliency[box][mask].sum(dtype=np.int64))
+    return Region(
+        component=number,
+        score=round(total / (255 * component.area_px), SCORE_DECIMALS),
+        area_px=component.area_px,
+        top=component.top,
+        left=component.left,
+        bottom=component.bottom,
+        right=component.right,
+        outline=_outline(mask, component.top, component.left, settings.max_outline_points),
+        thumbnail=_thumbnail(picture.pixels, component, settings),
+    )
+
+
+def _outline(mask: NDArray[np.bool_], top: int, left: int, most_points: int) -> tuple[PointPx, ...]:
+    """Closed polygon around a component on the corners of its pixels, as (row, column)."""
+    # At twice the size the contour's points, which lie in pixels, fall beside the corners of the mask's.
+    doubled = np.repeat(np.repeat(mask.astype(np.uint8), 2, axis=0), 2, axis=1)
+    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    corners = (max(contours, key=len) + 1) // 2
+    epsilon = 0.75
+    outline = cv2.approxPolyDP(corners, epsilon, closed=True)
+    while len(outline) > most_points:
+        epsilon *= 1.5
+        outline = cv2.approxPolyDP(corners, epsilon, closed=True)
+    if len(outline) < 3:
+        outline = np.array(
+            [[[0, 0]], [[mask.shape[1], 0]], [[mask.shape[1], mask.shape[0]]], [[0, mask.shape[0]]]]
+        )
+    return tuple((top + int(row), left + int(column)) for column, row in outline[:, 0])
+
+
+def _thumbnail(pixels: NDArray[np.uint8], component: _Component, settings: InspectionSettings) -> str:
+    """The defect with some strip around it, JPEG in base64, within the bytes that settings allow."""
+    margin = settings.thumbnail_margin_px
+    picture = pixels[
+        max(0, component.top - margin) : component.bottom + margin,
+        max(0, component.left - margin) : component.right + margin,
+    ]
+    side_px = THUMBNAIL_SIDE_PX
+    while True:
+        small = _shrunk(picture, side_px)
+        for quality in QUALITIES:
+            _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if len(data) <= settings.max_thumbnail_bytes:
+                return base64.b64encode(data.tobytes()).decode()
+        side_px //= 2
+
+
+def _shrunk(picture: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    height, width = picture.shape
+    scale = side_px / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
