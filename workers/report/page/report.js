@@ -310,6 +310,8 @@
     const shown = rows.filter((row) => visible(row)).length;
     const all = `${rows.length} ${rows.length === 1 ? "event" : "events"}`;
     byId("shown").textContent = shown === rows.length ? all : `${shown} of ${all}`;
+    const seen = markers.filter(visible);
+    if (seen.length && !seen.some((marker) => marker.tabIndex === 0)) reach(seen[0]);
   };
   document.querySelectorAll(".filters input").forEach((box) => box.addEventListener("change", count));
   window.addEventListener("beforeprint", () => setZoom(1));
