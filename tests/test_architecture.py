@@ -42,7 +42,7 @@ def imported(source: str) -> Iterator[tuple[int, str]]:
 
 def violations(source: str, path: str) -> list[str]:
     """What a module imports and must not, one line each."""
-    room = path.split("/")[0]
+    room = path.split("/", maxsplit=1)[0]
     found = []
     for line, name in imported(source):
         if name == ".":

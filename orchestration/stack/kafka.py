@@ -8,20 +8,17 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
-
 from ingest.kafka import KafkaConnection
 from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import DEFAULT_KAFKA_PORT, KafkaSettings
 from orchestration.stack.java import ensure_jars, find_java
+from orchestration.stack.kafka_admin import kafka_admin
 from orchestration.stack.processes import (
     Deadline,
     ProcessId,
     end,
     free_port,
     last_lines,
-    listens,
     start_detached,
 )
 from orchestration.stack.state import StartedPart
@@ -119,20 +116,8 @@ def check(connection: KafkaConnection) -> None:
     Raises:
         UnreachableError: no answer, or none that we understand.
     """
-    try:
-        admin = KafkaAdminClient(
-            **connection.client_options(),
-            bootstrap_timeout_ms=REACH_TIMEOUT_MS,
-            request_timeout_ms=REACH_TIMEOUT_MS,
-        )
-        try:
-            brokers = admin.describe_cluster()["brokers"]
-        finally:
-            admin.close()
-    except (KafkaError, OSError, ValueError) as error:
-        raise UnreachableError(
-            f"Kafka at {connection.bootstrap_servers} does not answer: {type(error).__name__}: {error}"
-        ) from None
+    with kafka_admin(connection, REACH_TIMEOUT_MS) as admin:
+        brokers = admin.describe_cluster()["brokers"]
     if not brokers:
         raise UnreachableError(f"Kafka at {connection.bootstrap_servers} has no broker")
 
@@ -143,15 +128,12 @@ def _wait(process: ProcessId, address: str, log: Path) -> None:
     while not deadline.passed:
         if not process.find():
             raise StartError(f"Kafka ended at once; {log} ends with:\n{last_lines(log)}")
-        # The client logs every refused connection, so it is asked only once somebody listens.
-        if listens(address):
-            try:
-                check(connection)
-            except UnreachableError:
-                deadline.pause()
-                continue
+        try:
+            check(connection)
+        except UnreachableError:
+            deadline.pause()
+        else:
             return
-        deadline.pause()
     raise StartError(
         f"Kafka did not answer at {address} within {START_TIMEOUT_S:.0f} s; "
         f"{log} ends with:\n{last_lines(log)}"

