@@ -19,6 +19,7 @@ from orchestration.inspection_client import ServeInspectionClient
 from orchestration.inspector import open_inspector
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
+from orchestration.stack.serve import NAME
 from workers.coil.grading import GradingRules
 from workers.report.store import ReportStore
 from workers.streams.coil_loop import CoilLoop
@@ -28,7 +29,6 @@ from workers.streams.live_view import LiveView
 from workers.streams.redis_client import redis_client
 from workers.streams.result_cache import ResultCache
 
-APPLICATION = "coilwatch"
 REPLICA_CPUS = 0.1
 """What a replica books of Ray's processors. At Ray's default of 1, five replicas never fit two cores."""
 QUEUED_CALLS = 2
@@ -142,16 +142,13 @@ def build_application(settings: Settings) -> serve.Application:
 
 
 def deploy(settings: Settings) -> None:
-    """Deploy the application on the Ray cluster that this process is connected to, unless it runs there.
+    """Deploy the application on the Ray cluster that this process is connected to, and wait until it runs.
 
     Raises:
         StartError: a replica could not be started; the message says why.
     """
-    running = serve.status().applications.get(APPLICATION)
-    if running is not None and running.status == "RUNNING":
-        return
     serve.start(proxy_location="Disabled", logging_config={"enable_access_log": False})
     try:
-        serve.run(build_application(settings), name=APPLICATION, route_prefix=None, blocking=False)
+        serve.run(build_application(settings), name=NAME, route_prefix=None, blocking=False)
     except RuntimeError as error:
         raise StartError(f"the application did not start: {error}") from error

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from orchestration.errors import OrchestrationError
 from orchestration.settings import Settings
-from orchestration.stack.stack import Progress, Stack
+from orchestration.stack import Stack
+from orchestration.stack.stack import Progress
 from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
@@ -35,15 +36,16 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
         StackError: a part or the application could not be started.
     """
     stack.up(progress=progress)
-    settings = stack.connected(("kafka", "redis", "ray"))
-    stack.connect_ray()
-    # Importing Ray Serve takes seconds that commands without a stack do not have.
-    from orchestration.application import deploy  # noqa: PLC0415
-
     if progress:
         progress("Deploying frame workers, inspectors and the coil worker ...")
+    return stack.deploy(_deploy)
+
+
+def _deploy(settings: Settings) -> None:
+    # Ray reads how to get into a cluster when it is imported: not before the stack has said so.
+    from orchestration.application import deploy  # noqa: PLC0415
+
     deploy(settings)
-    return settings
 
 
 def stop_line(stack: Stack, *, started_only: bool = False) -> None:

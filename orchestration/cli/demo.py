@@ -20,7 +20,7 @@ from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
 from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
-from orchestration.stack.stack import Stack
+from orchestration.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.coil.records import CoilReport
 from workers.report.store import ReportStore

@@ -19,7 +19,7 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
-from orchestration.stack.stack import Stack
+from orchestration.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.streams.runs import latest_run
 

@@ -11,7 +11,7 @@ from orchestration.cli.console import DECISION_STYLE, err, out
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
 from orchestration.errors import UnreachableError
-from orchestration.stack.stack import Stack
+from orchestration.stack import Stack
 from workers.report.csv_report import events_csv
 from workers.report.html_report import html_report
 from workers.report.json_report import report_json

@@ -8,7 +8,7 @@ from rich.table import Table
 from orchestration.cli.console import err, out
 from orchestration.cli.state import state
 from orchestration.line import start_line, stop_line
-from orchestration.stack.stack import Stack
+from orchestration.stack import Stack
 
 HEALTH_STYLE = {"up": "green", "starting": "yellow", "down": "red"}
 

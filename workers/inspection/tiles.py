@@ -71,8 +71,8 @@ def blend(tiling: Tiling, maps: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         total[window] += weight * saliency
         weights[window] += weight
     blended = (total + weights // 2) // np.maximum(weights, 1)
-    saliency: NDArray[np.uint8] = blended[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
-    return saliency
+    frame: NDArray[np.uint8] = blended[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
+    return frame
 
 
 def _starts(length: int, size: int, overlap_px: int) -> list[int]:
