@@ -16,7 +16,6 @@ from ray.serve.handle import DeploymentHandle
 from ingest.records import EncodedFrame, FrameHeader
 from orchestration.errors import StartError
 from orchestration.inspection_client import ServeInspectionClient
-from orchestration.inspector import open_inspector
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from orchestration.stack.serve import NAME
@@ -39,6 +38,9 @@ class InspectorReplica:
     """Frames in, results in pixels out; one frame batch at a time, the next one waiting."""
 
     def __init__(self, settings: Settings) -> None:
+        # Torch takes seconds and 300 MB that the workers' replicas, which load this module too, do not need.
+        from orchestration.inspector import open_inspector  # noqa: PLC0415
+
         self._inspector = open_inspector(settings)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inspect")
 

@@ -129,8 +129,9 @@ class CoilLoop:
             return []
         key = coil_key(message)
         if key in self._closed:
+            if not self._closed[key]:
+                log.warning("coil %s run %d: records after its closing are left out", key[1], key[2])
             self._closed[key] += 1
-            log.warning("coil %s run %d: a record came after closing and was left out", key[1], key[2])
             return []
         coil = self._open.get(key) or self._begin(key, partition, record)
         coil.heard_at = self._clock()

@@ -80,7 +80,7 @@ def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed:
         kind = json.loads(value).get("kind")
     except (ValueError, AttributeError, TypeError):
         raise BadRecordError("inspections topic: expected a JSON object with a 'kind'") from None
-    if kind not in INSPECTION_RECORDS:
+    if not isinstance(kind, str) or kind not in INSPECTION_RECORDS:
         raise BadRecordError(
             f"inspections topic: expected one of {', '.join(INSPECTION_RECORDS)}, got {str(kind)[:60]!r}"
         )

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from tests.workers.streams.frames import InThisProcess, frame
+from workers.streams.redis_client import redis_client
 from workers.streams.result_cache import REST_S, ResultCache
 
 pytestmark = pytest.mark.stack
@@ -48,7 +49,7 @@ def test_an_unreadable_frame_is_not_kept(client: redis.Redis) -> None:
 
 def test_without_redis_the_cache_rests_and_nothing_fails() -> None:
     now = [0.0]
-    gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    gone = redis_client("redis://127.0.0.1:1")
     cache = ResultCache(gone, clock=lambda: now[0])
     frames, model = [frame("C1", 0)], InThisProcess().identity()
     assert cache.get(frames, model) == [None]
