@@ -43,8 +43,10 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",
 }
-"""No reports to Ray's makers, no copy of a uv project, and no workers before somebody asks for them."""
+"""No reports to Ray's makers, no copy of a uv project, no workers before somebody asks for them, and none that
+give way to everything else on the machine as Ray's do by default (nice 15): the strip does not wait."""
 
 
 def start(settings: RaySettings, directory: Path, record: Callable[[StartedPart], None]) -> StartedPart:

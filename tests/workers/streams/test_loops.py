@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import redis
 from kafka import KafkaConsumer, TopicPartition
-from workers.coil.joining import JoiningSettings
 
 from ingest.kafka import CONTROL_HEADER, DEAD_LETTERS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
 from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
 from workers.coil.grading import GradingRules
+from workers.coil.joining import JoiningSettings
 from workers.coil.records import CoilReport
 from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
