@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from kafka.errors import KafkaError
 from redis import RedisError
+from rich.markup import escape
 
 from ingest.errors import IngestError
 from models.errors import ModelsError
-from orchestration.cli import demo, ingestion, inspection, reports, simulation, stack
+from orchestration.cli import demo, ingestion, inspection, reports, segmentation, simulation, stack
 from orchestration.cli.console import err
-from orchestration.cli.state import State, configure_logging
+from orchestration.cli.log_lines import configure_logging
+from orchestration.cli.state import State
 from orchestration.errors import OrchestrationError
 from workers.errors import WorkerError
+from workers.report.errors import ReportError
 
 FAILED = 1
-INTERRUPTED = 130
 
-EXPECTED = (IngestError, ModelsError, WorkerError, OrchestrationError, KafkaError, RedisError, OSError)
+EXIT_CODES = {
+    0: "done",
+    FAILED: "not done, or not all of it; one line on standard error says why",
+    2: "wrong usage of the command line",
+    130: "interrupted",
+}
+
+EXPECTED = (
+    IngestError,
+    ModelsError,
+    WorkerError,
+    ReportError,
+    OrchestrationError,
+    KafkaError,
+    RedisError,
+    OSError,
+)
 """Errors that one line explains; anything else is a defect of ours and shows its traceback."""
 
 app = typer.Typer(
     name="coilwatch",
     help="Inspects steel strip while it runs: frames through Kafka and Ray Serve to a coil report.",
-    epilog="Exit codes: 0 done, 1 not done (one line says why), 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,16 +58,16 @@ def options(
     context: typer.Context,
     settings: Annotated[
         Path | None,
-        typer.Option("--settings", help="TOML file of settings [default: ./coilwatch.toml if there]"),
+        typer.Option("--settings", help="TOML file of settings.", show_default="./coilwatch.toml if there"),
     ] = None,
     assign: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, e.g. --set kafka.frames_partitions=4")
+        list[str] | None, typer.Option("--set", help="One setting, as in --set kafka.frames_partitions=4.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and all log lines.")] = False,
 ) -> None:
     """Options before the command hold for every command."""
-    context.obj = State(settings, assign or [], debug)
-    configure_logging("DEBUG" if debug else "WARNING")
+    context.obj = State(settings, assign or [])
+    configure_logging(debug=debug)
 
 
 app.command()(demo.demo)
@@ -56,7 +75,7 @@ app.command()(inspection.inspect)
 app.command()(ingestion.ingest)
 app.command()(reports.report)
 app.command()(reports.coils)
-app.command()(inspection.segment)
+app.command()(segmentation.segment)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)
 app.command()(stack.up)
@@ -65,20 +84,22 @@ app.command()(stack.status)
 app.command()(stack.settings)
 
 
-def main() -> None:
-    """Run the command line; an expected error is one line and exit code 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; an expected error is one line and exit code 1.
+
+    Args:
+        arguments: those of the process unless told.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app()
+        app(arguments, prog_name="coilwatch")
     except EXPECTED as error:
-        if "--debug" in sys.argv:
+        if "--debug" in arguments:
             raise
-        err.print(f"[bold red]error:[/bold red] {_escaped(error)}", soft_wrap=True)
+        err.print(f"[bold red]error:[/bold red] {_one_line(error)}", soft_wrap=True)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(INTERRUPTED)
 
 
-def _escaped(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    return " ".join(text.split("\n")).replace("[", "\\[")
+    return escape(" ".join(text.split()))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,14 +15,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+PIPED_WIDTH = 160
+"""Rich takes 80 columns where there is no terminal, and folds the values that somebody greps for."""
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+if not out.is_terminal:
+    out.width = PIPED_WIDTH
 
 DECISION_STYLE = {"release": "bold green", "hold": "bold yellow", "block": "bold red"}
 
 
 def frames_progress() -> Progress:
-    """A progress bar that counts frames."""
+    """A progress bar that counts frames; each of its tasks has a `note`."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -29,3 +38,23 @@ def frames_progress() -> Progress:
         TextColumn("{task.fields[note]}"),
         console=err,
     )
+
+
+@contextmanager
+def activity(line: str) -> Iterator[Callable[[str], None]]:
+    """Say what is going on: a spinner on a terminal, lines elsewhere.
+
+    Yields:
+        Says what goes on now.
+    """
+    if err.is_terminal:
+        with err.status(line) as status:
+            yield status.update
+    else:
+        say(line)
+        yield say
+
+
+def say(line: str) -> None:
+    """One line to standard error, as it is and unfolded."""
+    err.print(line, markup=False, soft_wrap=True)

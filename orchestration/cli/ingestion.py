@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from ingest.publisher import Publisher
+from ingest.records import check_identifier
 from ingest.sources.source import Source
-from orchestration.cli.console import err, frames_progress
+from orchestration.cli.console import frames_progress, say
 from orchestration.cli.sources import (
     CoilOption,
     EncodingOption,
@@ -16,12 +17,16 @@ from orchestration.cli.sources import (
     MmPerPxOption,
     PatternOption,
     SourceArgument,
+    line_name,
     open_source,
 )
 from orchestration.cli.state import state
 from orchestration.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.streams.runs import latest_run
+
+CONNECT_TIMEOUT_S = 5.0
+"""Somebody waits for the message that there is no Kafka; one that runs answers in milliseconds."""
 
 
 def ingest(
@@ -30,7 +35,9 @@ def ingest(
     coil: CoilOption,
     speed_mps: Annotated[
         float | None,
-        typer.Option("--speed-mps", min=0.001, help="Speed of the strip [default: as fast as it goes]"),
+        typer.Option(
+            "--speed-mps", min=0.001, help="Speed of the strip.", show_default="as fast as Kafka takes it"
+        ),
     ] = None,
     line: LineOption = None,
     mm_per_px: MmPerPxOption = None,
@@ -38,7 +45,7 @@ def ingest(
     encoding: EncodingOption = None,
     run: Annotated[
         int | None,
-        typer.Option("--run", min=1, help="Run of the coil id [default: one more than Kafka knows]"),
+        typer.Option("--run", min=1, help="Run of the coil id.", show_default="one more than Kafka knows"),
     ] = None,
 ) -> None:
     """Publish the frames of a coil to Kafka; the running line ('coilwatch up') inspects them.
@@ -47,29 +54,29 @@ def ingest(
     """
     settings = state(context).settings
     connection = Stack(settings).kafka_connection()
-
-    def of_run(number: int) -> Source:
-        return open_source(
+    check_identifier("coil", coil)
+    with Publisher(connection, connect_timeout_s=CONNECT_TIMEOUT_S) as publisher:
+        run = run or latest_run(connection, line_name(source, line), coil) + 1
+        frames = open_source(
             source,
             coil,
-            run=number,
+            run=run,
             line_file=line,
             mm_per_px=mm_per_px,
             pattern=pattern,
             encoding=encoding,
             speed_mps=speed_mps,
         )
+        published = _publish(frames, publisher, speed_mps)
+    say(f"Published {published} frames of coil {coil} run {run}. Its report: coilwatch report {coil}")
 
-    number = run or latest_run(connection, of_run(1).opened().line, coil) + 1
-    frames = of_run(number)
-    with Publisher(connection) as publisher, frames_progress() as progress:
-        task = progress.add_task("Publishing", total=frames.total_frames, note=f"run {number}")
+
+def _publish(frames: Source, publisher: Publisher, speed_mps: float | None) -> int:
+    with frames_progress() as progress:
+        task = progress.add_task("Publishing", total=frames.total_frames, note="")
 
         def show(streamed: Streamed) -> None:
             late = f", {streamed.behind_s:.1f} s behind the strip" if streamed.behind_s > 1 else ""
             progress.update(task, completed=streamed.frames, note=f"{streamed.along_mm / 1000:.1f} m{late}")
 
-        published = stream(frames, publisher, speed_mps=speed_mps, progress=show)
-    err.print(
-        f"Published {published} frames of coil {coil} run {number}. Its report: coilwatch report {coil}"
-    )
+        return stream(frames, publisher, speed_mps=speed_mps, progress=show)

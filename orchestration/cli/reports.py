@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from orchestration.cli.console import DECISION_STYLE, err, out
+from orchestration.cli.console import DECISION_STYLE, out, say
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
 from orchestration.errors import UnreachableError
@@ -20,19 +20,25 @@ from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.redis_client import redis_client
 
 Format = Literal["table", "json", "csv", "html"]
+ReportsOption = Annotated[
+    str | None,
+    typer.Option("--reports", help="Folder or URL of the reports.", show_default="the setting reports.store"),
+]
 
 
 def report(
     context: typer.Context,
     coil: Annotated[str, typer.Argument(help="Id of the coil.")],
     line: Annotated[
-        str | None, typer.Option("--line", help="Where several lines had a coil of this id.")
+        str | None, typer.Option("--line", help="Id of its line, where several had a coil of this id.")
     ] = None,
-    run: Annotated[int | None, typer.Option("--run", min=1, help="Default: the latest run.")] = None,
+    run: Annotated[
+        int | None, typer.Option("--run", min=1, help="Run of the coil id.", show_default="the latest")
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = "table",
-    reports: Annotated[str | None, typer.Option("--reports", help="Folder or URL of the reports.")] = None,
+    reports: ReportsOption = None,
 ) -> None:
-    """Print the report of a coil.
+    """Print the report of a coil: its grade and worst events, or all of it by --format.
 
     Example: coilwatch report demo-coil --format html > report.html
     """
@@ -48,7 +54,7 @@ def report(
 
 def coils(
     context: typer.Context,
-    reports: Annotated[str | None, typer.Option("--reports", help="Folder or URL of the reports.")] = None,
+    reports: ReportsOption = None,
 ) -> None:
     """List coils: those that run now (where the stack is up) and those with a report.
 
@@ -81,7 +87,7 @@ def coils(
     if table.row_count:
         out.print(table)
     else:
-        err.print("No coils yet. Try: coilwatch demo")
+        say("No coils yet. Try: coilwatch demo")
 
 
 def _running(stack: Stack) -> list[LiveCoil]:

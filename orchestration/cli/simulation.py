@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from ingest.errors import BadRecordError
 from ingest.records import check_identifier
 from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil
-from orchestration.cli.console import err, frames_progress, out
+from orchestration.cli.console import frames_progress, out, say
+from orchestration.cli.folders import made_folder
 from workers.report.json_report import read_report
 from workers.report.scoring import Score, score, score_table
 
@@ -33,6 +35,7 @@ def simulate(
     Example: coilwatch simulate -o strip/ && coilwatch inspect strip/ --coil demo-coil -o reports/
     """
     check_identifier("coil", coil)
+    made_folder(output)
     simulated = SimulatedCoil(length_m=length_m, seed=seed, coil=coil)
     with frames_progress() as progress:
         task = progress.add_task("Simulating", total=None, note="")
@@ -42,7 +45,7 @@ def simulate(
             masks=masks,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    err.print(f"Wrote {output}: frames, truth.json, line.toml")
+    say(f"Wrote {output}: frames, truth.json, line.toml")
 
 
 def score_command(
@@ -56,11 +59,25 @@ def score_command(
 
     Example: coilwatch score reports/demo-line/demo-coil/run-1/report.json strip/truth.json
     """
-    result = score(read_report(report), SimulatedTruth.from_json(truth.read_bytes()))
+    inspected, planted = read_report(report), _read_truth(truth)
+    if (inspected.line, inspected.coil) != (planted.line, planted.coil):
+        say(
+            f"Note: the report is of coil {inspected.coil} on {inspected.line}, "
+            f"the truth of coil {planted.coil} on {planted.line}."
+        )
+    result = score(inspected, planted)
     if output_format == "json":
         out.print_json(result.model_dump_json())
     else:
         out.print(_table(result))
+
+
+def _read_truth(path: Path) -> SimulatedTruth:
+    try:
+        return SimulatedTruth.from_json(path.read_bytes())
+    except (BadRecordError, OSError) as error:
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise BadRecordError(f"{path}: expected the truth.json of a simulated coil, {problem}") from None
 
 
 def _table(result: Score) -> Table:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from orchestration.cli.console import err, out
+from orchestration.cli.console import activity, out, say
 from orchestration.cli.state import state
 from orchestration.line import start_line, stop_line
 from orchestration.stack import Stack
+from orchestration.stack.stack import TITLES
 
 HEALTH_STYLE = {"up": "green", "starting": "yellow", "down": "red"}
 
@@ -18,8 +20,8 @@ def up(context: typer.Context) -> None:
 
     Example: coilwatch up && coilwatch status
     """
-    with err.status("Starting Kafka, Valkey and Ray Serve ...") as shown:
-        start_line(Stack(state(context).settings), progress=shown.update)
+    with activity("Looking for Kafka, Valkey and Ray ...") as tell:
+        start_line(Stack(state(context).settings), progress=tell)
     status(context)
 
 
@@ -28,9 +30,11 @@ def down(context: typer.Context) -> None:
 
     Example: coilwatch down
     """
-    with err.status("Stopping ..."):
-        stop_line(Stack(state(context).settings))
-    err.print("Stopped what this run directory had started.")
+    stack = Stack(state(context).settings)
+    running = ", ".join(TITLES[name] for name in stack.started())
+    with activity("Stopping ..."):
+        stop_line(stack)
+    say(f"Stopped {running}." if running else f"Nothing ran that {stack.settings.run_directory} had started.")
 
 
 def status(context: typer.Context) -> None:
@@ -42,7 +46,7 @@ def status(context: typer.Context) -> None:
     parts = Stack(state(context).settings).status()
     for part in parts:
         style = HEALTH_STYLE.get(part.health, "white")
-        table.add_row(part.part, part.address, f"[{style}]{part.health}[/{style}]", part.lag)
+        table.add_row(part.part, part.address, f"[{style}]{part.health}[/{style}]", escape(part.lag))
     out.print(table)
     if any(part.health == "down" for part in parts):
         raise typer.Exit(1)
@@ -55,5 +59,5 @@ def settings(context: typer.Context) -> None:
     """
     table = Table("setting", "value", "from")
     for origin in state(context).loaded.origins():
-        table.add_row(origin.key, origin.value, origin.source)
+        table.add_row(origin.key, escape(origin.value), escape(origin.source))
     out.print(table)

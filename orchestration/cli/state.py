@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import typer
-from rich.logging import RichHandler
 
-from orchestration.cli.console import err
+from orchestration.errors import SettingsError
 from orchestration.settings import Settings
 from orchestration.settings_layers import LoadedSettings, load
 
@@ -21,7 +19,6 @@ class State:
 
     settings_file: Path | None = None
     assignments: list[str] = field(default_factory=list)
-    debug: bool = False
 
     @cached_property
     def loaded(self) -> LoadedSettings:
@@ -38,11 +35,11 @@ def assignments(pairs: list[str]) -> dict[str, str]:
     """`KEY=VALUE` options as a mapping.
 
     Raises:
-        typer.BadParameter: an option without `=`.
+        SettingsError: an option without `=`.
     """
     for pair in pairs:
         if "=" not in pair:
-            raise typer.BadParameter(f"expected KEY=VALUE such as kafka.frames_partitions=4, got '{pair}'")
+            raise SettingsError(f"--set: expected KEY=VALUE such as kafka.frames_partitions=4, got '{pair}'")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -50,12 +47,3 @@ def state(context: typer.Context) -> State:
     """The state of a command's context."""
     found = context.find_object(State)
     return found or State()
-
-
-def configure_logging(level: str) -> None:
-    """Log lines of our own packages to standard error."""
-    handler = RichHandler(console=err, show_path=False, show_time=False)
-    logging.basicConfig(level="WARNING", format="%(message)s", handlers=[handler], force=True)
-    for room in ("ingest", "workers", "models", "orchestration"):
-        logging.getLogger(room).setLevel(level)
-    logging.getLogger("kafka").setLevel("ERROR")

@@ -1,0 +1,84 @@
+"""`coilwatch segment`: saliency maps of single images."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.codecs import decode_image, encode
+from ingest.errors import BadImageError, SourceError
+from ingest.sources.layout import IMAGE_SUFFIXES, images_in
+from models.segmenter import Segmenter
+from orchestration.cli.console import activity, frames_progress, say
+from orchestration.cli.folders import made_folder
+from orchestration.cli.state import state
+from orchestration.settings import Settings
+
+
+def segment(
+    context: typer.Context,
+    images: Annotated[Path, typer.Argument(help="Folder of images, or one image.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the saliency maps.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Shipped weights or a file.", show_default="the setting model.name"),
+    ] = None,
+) -> None:
+    """Write the saliency map of each image, an 8-bit PNG of the image's size.
+
+    A map has the name of its image: a.jpg gives a.png; where a.bmp is there too, a.jpg.png and a.bmp.png.
+    An image that cannot be read is named and costs no other one; the exit code is then 1.
+
+    Example: coilwatch segment images/ --output maps/
+    """
+    files = (images,) if images.is_file() else images_in(images)
+    if not files:
+        raise SourceError(f"no images in {images}: expected {', '.join(IMAGE_SUFFIXES)}")
+    maps = [made_folder(output) / name for name in map_names(files)]
+    _spare_images(files, maps)
+    segmenter = _open_segmenter(state(context).settings, model)
+    unread = 0
+    with frames_progress() as progress:
+        task = progress.add_task("Segmenting", total=len(files), note="")
+        for file, to in zip(files, maps, strict=True):
+            try:
+                pixels = decode_image(file.read_bytes())
+            except (BadImageError, OSError) as error:
+                unread += 1
+                say(f"{file.name}: {error}")
+            else:
+                to.write_bytes(encode(segmenter.segment_image(pixels), "png"))
+            progress.advance(task)
+    say(f"{len(files) - unread} saliency maps in {output}, {unread} images unreadable")
+    if unread:
+        raise typer.Exit(1)
+
+
+def map_names(files: Sequence[Path]) -> list[str]:
+    """A PNG file name for each image, all different: the stem, and the full name where stems are equal."""
+    stems = Counter(file.stem for file in files)
+    names = [f"{file.stem if stems[file.stem] == 1 else file.name}.png" for file in files]
+    # a.jpg, a.bmp and a.jpg.png would still meet; full names never do.
+    return names if len(set(names)) == len(names) else [f"{file.name}.png" for file in files]
+
+
+def _spare_images(files: Sequence[Path], maps: Sequence[Path]) -> None:
+    images = {file.resolve() for file in files}
+    for path in maps:
+        if path.resolve() in images:
+            raise SourceError(f"output {path}: expected another folder than the images', got that image")
+
+
+def _open_segmenter(settings: Settings, model: str | None) -> Segmenter:
+    with activity("Loading the network ..."):
+        return Segmenter.open(
+            model or settings.model.name,
+            backend=settings.model.backend,
+            precision=settings.model.precision,
+            threads=os.cpu_count() or 1,
+        )
