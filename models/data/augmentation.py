@@ -30,11 +30,13 @@ class Augmentation:
         size_px: side of the square that comes out.
         min_zoom: smallest scale of the output against the source image.
         max_zoom: largest such scale.
+        defect_share: share of crops that are sure to show a defect, small ones being cropped away else.
     """
 
     size_px: int
     min_zoom: float = 0.8
     max_zoom: float = 1.6
+    defect_share: float = 0.0
 
     def apply(self, sample: Sample, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return an augmented image and mask.
@@ -59,8 +61,14 @@ class Augmentation:
         height, width = sample.image.shape
         crop_height = int(min(height, round(self.size_px / zoom * aspect)))
         crop_width = int(min(width, round(self.size_px / zoom / aspect)))
-        top = int(generator.integers(height - crop_height + 1))
-        left = int(generator.integers(width - crop_width + 1))
+        seeks_defect = self.defect_share > 0 and generator.random() < self.defect_share
+        if seeks_defect and not sample.is_clean:
+            row, column = _marked_point(sample, generator)
+            top = _start(row, crop_height, height, generator)
+            left = _start(column, crop_width, width, generator)
+        else:
+            top = int(generator.integers(height - crop_height + 1))
+            left = int(generator.integers(width - crop_width + 1))
         window = np.s_[top : top + crop_height, left : left + crop_width]
         size = (self.size_px, self.size_px)
         # Bilinear enlarging as in use; masks stay soft, so that a thin scratch keeps its width on average.
@@ -70,6 +78,18 @@ class Augmentation:
             cv2.resize(sample.image[window], size, interpolation=method),
             cv2.resize(sample.mask[window], size, interpolation=method),
         )
+
+
+def _marked_point(sample: Sample, generator: Generator) -> tuple[int, int]:
+    marked = np.flatnonzero(sample.mask)
+    row, column = divmod(int(marked[generator.integers(len(marked))]), sample.mask.shape[1])
+    return row, column
+
+
+def _start(point: int, length: int, side: int, generator: Generator) -> int:
+    """Start of a stretch of a side that holds a point, any such stretch as likely as any other."""
+    first, last = max(0, point - length + 1), min(point, side - length)
+    return int(generator.integers(first, last + 1))
 
 
 def _turn(image: NDArray[Any], mask: NDArray[Any], symmetry: int) -> tuple[NDArray[Any], NDArray[Any]]:

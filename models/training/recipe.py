@@ -38,6 +38,7 @@ class Phase(_Record):
         strip_share: share of the batch that is tiles of simulated strip.
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
+        defect_share: share of crops that are sure to show a defect.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Phase(_Record):
     strip_share: Share = 0.0
     min_zoom: float = Field(default=0.8, gt=0)
     max_zoom: float = Field(default=1.6, gt=0)
+    defect_share: Share = 0.0
 
 
 class Recipe(_Record):
@@ -59,6 +61,7 @@ class Recipe(_Record):
         width: width factor of CSNet.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
+        held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
         weight_decay: decoupled, on weights of more than one dimension.
         max_gradient_norm: gradients are scaled down to this.
         ema_decay: of the average of weights that is scored and exported.
@@ -70,6 +73,7 @@ class Recipe(_Record):
     width: float = Field(default=1.0, gt=0)
     seed: int = 7
     held_out_share: Share = 0.11
+    held_out_strip_tiles: Positive = 96
     weight_decay: float = Field(default=1e-4, ge=0)
     max_gradient_norm: float = Field(default=1.0, gt=0)
     ema_decay: Share = 0.995

@@ -29,6 +29,9 @@ MAX_LOST_STEPS = 20
 
 LOG_EVERY = 20
 
+STRIP_ZOOM = (0.85, 1.2)
+"""Scales of strip tiles: in use their pixels have the size that the line description says, or nearly."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -146,8 +149,8 @@ class Trainer:
     def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         generator = np.random.default_rng([self.recipe.seed, self.progress.step])
         from_strip = round(phase.batch * phase.strip_share)
-        steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom)
-        strip = Augmentation(phase.size_px, min_zoom=0.85, max_zoom=1.2)
+        steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
+        strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         pairs = [
             steel.apply(_draw(self.data.steel, generator), generator) for _ in range(phase.batch - from_strip)
         ]
