@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
-from statistics import median_low
 
 from ingest.records import CameraBand, CameraClosed, CoilOpened, Side
 from workers.coil.coverage import CameraAccount, missing_frames
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Group, Joiner, JoiningSettings, union_area_mm2
 from workers.coil.records import CloseReason, CoilClosed, CoilReport, DefectEvent, MissingFrames
+from workers.coil.strip_edges import EdgeSightings, Sighting, nearest_edge_mm, typical_edge_mm
 from workers.errors import WrongCoilError
 from workers.inspection.records import Inspection, ModelIdentity
 
@@ -55,8 +54,8 @@ class CoilAccount:
         self.opened = False
         self._cameras: dict[CameraKey, CameraAccount] = defaultdict(CameraAccount)
         self._joiner = Joiner(joining)
-        self._left_edges: dict[Side, list[tuple[float, float]]] = defaultdict(list)
-        self._right_edges: dict[Side, list[tuple[float, float]]] = defaultdict(list)
+        self._left_edges: dict[Side, EdgeSightings] = defaultdict(EdgeSightings)
+        self._right_edges: dict[Side, EdgeSightings] = defaultdict(EdgeSightings)
         self._models: set[ModelIdentity] = set()
         self._duplicates = self._conflicts = self._further_findings = 0
         self._further_areas: list[float] = []
@@ -69,7 +68,7 @@ class CoilAccount:
             return False
         self.opened = True
         for band in record.cameras:
-            self._cameras[band.side, band.camera].band = band
+            self._cameras[band.side, band.camera].announced = band
         return True
 
     def add_closed_camera(self, record: CameraClosed) -> bool:
@@ -87,8 +86,9 @@ class CoilAccount:
         self._check(record)
         known = self._cameras[record.side, record.camera].add(record)
         if known is not None:
-            self._duplicates += known.digest == record.digest
-            self._conflicts += known.digest != record.digest
+            equal = known.digest == bytes.fromhex(record.digest)
+            self._duplicates += equal
+            self._conflicts += not equal
             return False
         self._joiner.add(record)
         self._note_edges(record)
@@ -136,8 +136,8 @@ class CoilAccount:
 
     def events(self, rules: GradingRules) -> tuple[DefectEvent, ...]:
         """Defect events so far, ordered by side, start, left and id."""
-        left = {side: sorted(edges) for side, edges in self._left_edges.items()}
-        right = {side: sorted(edges) for side, edges in self._right_edges.items()}
+        left = {side: edge.in_order() for side, edge in self._left_edges.items()}
+        right = {side: edge.in_order() for side, edge in self._right_edges.items()}
         events = (_event(group, rules, left, right) for group in self._joiner.groups())
         return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
 
@@ -151,8 +151,7 @@ class CoilAccount:
         cameras = sorted(((c.band, c) for c in self._cameras.values() if c.band is not None), key=_across)
         length = round(self._length_mm, DECIMALS)
         coverage = tuple(camera.coverage(band, length) for band, camera in cameras)
-        inspected = sum(camera.inspected_mm for camera in coverage)
-        share = min(1.0, inspected / (length * len(coverage))) if length and coverage else 0.0
+        share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
         events = self.events(rules)
         return CoilReport(
             line=self.line,
@@ -160,9 +159,9 @@ class CoilAccount:
             run=self.run,
             closed=closed.reason,
             length_mm=length,
-            strip_left_mm=_typical_edge(self._left_edges),
-            strip_right_mm=_typical_edge(self._right_edges),
-            grade=rules.grade(events, coverage),
+            strip_left_mm=typical_edge_mm(self._left_edges.values()),
+            strip_right_mm=typical_edge_mm(self._right_edges.values()),
+            grade=rules.grade(events, coverage, closed.reason),
             models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
@@ -176,9 +175,9 @@ class CoilAccount:
     def _note_edges(self, record: Inspection) -> None:
         centre = record.along_mm + record.height * record.mm_per_row / 2
         if record.left_edge_mm is not None:
-            self._left_edges[record.side].append((centre, record.left_edge_mm))
+            self._left_edges[record.side].add(centre, record.left_edge_mm)
         if record.right_edge_mm is not None:
-            self._right_edges[record.side].append((centre, record.right_edge_mm))
+            self._right_edges[record.side].add(centre, record.right_edge_mm)
 
     def _check(self, record: CoilOpened | CameraClosed | Inspection | CoilClosed) -> None:
         came = (record.line, record.coil, record.run)
@@ -189,7 +188,7 @@ class CoilAccount:
             )
 
 
-Edges = dict[Side, list[tuple[float, float]]]
+Edges = dict[Side, list[Sighting]]
 
 
 def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Edges) -> DefectEvent:
@@ -198,8 +197,8 @@ def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Ed
     start, end = min(f.start_mm for f in findings), max(f.end_mm for f in findings)
     left, right = min(f.left_mm for f in findings), max(f.right_mm for f in findings)
     area = union_area_mm2(findings)
-    left_edge = _nearest_edge(left_edges.get(side, []), (start + end) / 2)
-    right_edge = _nearest_edge(right_edges.get(side, []), (start + end) / 2)
+    left_edge = nearest_edge_mm(left_edges.get(side, []), (start + end) / 2)
+    right_edge = nearest_edge_mm(right_edges.get(side, []), (start + end) / 2)
     return DefectEvent(
         id=findings[0].id,
         side=side,
@@ -218,18 +217,6 @@ def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Ed
         outlines=tuple(f.points for f in findings),
         thumbnail=group.thumbnail,
     )
-
-
-def _nearest_edge(edges: list[tuple[float, float]], along_mm: float) -> float | None:
-    """The strip edge seen nearest to a position; the earlier one of two as near."""
-    at = bisect_left(edges, (along_mm, float("-inf")))
-    near = edges[max(0, at - 1) : at + 1]
-    return min(near, key=lambda edge: (abs(edge[0] - along_mm), edge))[1] if near else None
-
-
-def _typical_edge(edges: Edges) -> float | None:
-    seen = [edge for side in edges.values() for _, edge in side]
-    return median_low(seen) if seen else None
 
 
 def _across(pair: tuple[CameraBand, CameraAccount]) -> tuple[str, float, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
-from ingest.records import CameraBand, CameraClosed
+from ingest.records import CameraBand, CameraClosed, Side
 from workers.coil.records import CameraCoverage, Hole, HoleReason, MissingFrames
 from workers.inspection.records import Inspection
 
@@ -16,21 +16,25 @@ SHARE_DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class FrameNote:
-    """All that coverage needs of a frame.
+    """All that coverage needs of a frame: of a long coil there are very many.
 
     Attributes:
+        digest: of the pixels, in bytes.
         reason: why the frame was unreadable, None when it was inspected.
     """
 
     start_mm: float
-    length_mm: float
-    digest: str
+    end_mm: float
+    digest: bytes
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    sequence: int
+    """Frames first to last, both included, that were not inspected, and why."""
+
+    first: int
+    last: int
     start_mm: float
     end_mm: float
     reason: HoleReason
@@ -44,24 +48,34 @@ class CameraAccount:
         self._notes: dict[int, FrameNote] = {}
         self._after_last = 0
         self._end_mm = 0.0
-        self.band: CameraBand | None = None
+        self._first_seen: tuple[int, CameraBand] | None = None
+        self.announced: CameraBand | None = None
         self.closed: CameraClosed | None = None
         self.unreadable = 0
 
     def add(self, inspection: Inspection) -> FrameNote | None:
         """Take a frame; the note of the same frame where it was known already."""
-        known = self._notes.get(inspection.sequence)
+        sequence = inspection.sequence
+        known = self._notes.get(sequence)
         if known is not None:
             return known
-        length = inspection.height * inspection.mm_per_row
+        end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
         reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
-        self._notes[inspection.sequence] = FrameNote(inspection.along_mm, length, inspection.digest, reason)
+        digest = bytes.fromhex(inspection.digest)
+        self._notes[sequence] = FrameNote(inspection.along_mm, end_mm, digest, reason)
         self.unreadable += reason is not None
-        self._after_last = max(self._after_last, inspection.sequence + 1)
-        self._end_mm = max(self._end_mm, inspection.along_mm + length)
-        if self.band is None:
-            self.band = _band_of(inspection)
+        self._after_last = max(self._after_last, sequence + 1)
+        self._end_mm = max(self._end_mm, end_mm)
+        if self._first_seen is None or sequence < self._first_seen[0]:
+            self._first_seen = sequence, _band_of(inspection)
         return None
+
+    @property
+    def band(self) -> CameraBand | None:
+        """The band as the coil's opening announced it, else that of the first frame that is here."""
+        if self.announced is not None:
+            return self.announced
+        return self._first_seen[1] if self._first_seen else None
 
     @property
     def frames(self) -> int:
@@ -85,15 +99,15 @@ class CameraAccount:
 
     def missing(self) -> Iterator[tuple[int, int]]:
         """First and last sequence of each run of missing frames."""
-        absent = [sequence for sequence in range(self.sent) if sequence not in self._notes]
-        for _, run in groupby(enumerate(absent), key=lambda pair: pair[1] - pair[0]):
-            sequences = [sequence for _, sequence in run]
-            yield sequences[0], sequences[-1]
+        expected = 0
+        for sequence in [*sorted(self._notes), self.sent]:
+            if sequence > expected:
+                yield expected, sequence - 1
+            expected = sequence + 1
 
     def coverage(self, band: CameraBand, coil_length_mm: float) -> CameraCoverage:
         """The account in numbers."""
-        read = [self._notes[s].length_mm for s in sorted(self._notes) if self._notes[s].reason is None]
-        inspected_mm = round(sum(read), DECIMALS)
+        inspected_mm = self._inspected_mm()
         share = min(1.0, inspected_mm / coil_length_mm) if coil_length_mm > 0 else 0.0
         return CameraCoverage(
             band=band,
@@ -101,78 +115,74 @@ class CameraAccount:
             inspected=len(self._notes) - self.unreadable,
             unreadable=self.unreadable,
             missing=self.sent - len(self._notes),
-            inspected_mm=inspected_mm,
+            inspected_mm=round(inspected_mm, DECIMALS),
             share=round(share, SHARE_DECIMALS),
         )
 
     def holes(self, band: CameraBand, coil_length_mm: float) -> list[Hole]:
         """Stretches that were not inspected, in strip order; neighbours of one cause are one hole."""
-        if not self._notes and self.sent == 0:
-            gap = _Gap(0, 0.0, coil_length_mm, "never started", "the camera sent no frame")
-            return [_hole(band, [gap], frames=0)]
-        gaps = sorted(
-            [*self._missing_gaps(coil_length_mm), *self._unreadable_gaps()], key=lambda gap: gap.sequence
-        )
-        holes = []
-        for _, run in groupby(
-            enumerate(gaps), key=lambda pair: (pair[1].sequence - pair[0], *_cause(pair[1]))
-        ):
-            members = [gap for _, gap in run]
-            holes.append(_hole(band, members, frames=len(members)))
+        if self.sent == 0:
+            gap = _Gap(0, 0, 0.0, coil_length_mm, "never started", "the camera sent no frame")
+            return [_hole(band, gap, frames=0)]
+        gaps = sorted([*self._missing_gaps(), *self._unreadable_gaps()], key=attrgetter("first"))
+        holes = [_hole(band, gap, frames=gap.last - gap.first + 1) for gap in gaps]
         return holes + self._tail(band, coil_length_mm)
 
-    def _missing_gaps(self, coil_length_mm: float) -> Iterator[_Gap]:
-        known = sorted(self._notes)
+    def _inspected_mm(self) -> float:
+        """Length of strip that was inspected; where frames overlap it counts once."""
+        read = sorted((note.start_mm, note.end_mm) for note in self._notes.values() if note.reason is None)
+        total, reached = 0.0, float("-inf")
+        for start, end in read:
+            total += max(0.0, end - max(start, reached))
+            reached = max(reached, end)
+        return total
+
+    def _missing_gaps(self) -> Iterator[_Gap]:
         for first, last in self.missing():
-            before = [s for s in known if s < first]
-            after = [s for s in known if s > last]
-            start = self._notes[before[-1]].start_mm + self._notes[before[-1]].length_mm if before else 0.0
-            end = self._notes[after[0]].start_mm if after else max(self.end_mm, start)
-            if not after and self.closed is None:
-                end = coil_length_mm
-            step = (end - start) / (last - first + 1)
-            for number, sequence in enumerate(range(first, last + 1)):
-                yield _Gap(
-                    sequence, start + number * step, start + (number + 1) * step, "missing", "did not arrive"
-                )
+            before, after = self._notes.get(first - 1), self._notes.get(last + 1)
+            start = before.end_mm if before else 0.0
+            end = after.start_mm if after else self.end_mm
+            yield _Gap(first, last, start, max(start, end), "missing", "did not arrive")
 
     def _unreadable_gaps(self) -> Iterator[_Gap]:
-        for sequence, note in self._notes.items():
-            if note.reason is not None:
-                end = note.start_mm + note.length_mm
-                yield _Gap(sequence, note.start_mm, end, "unreadable", note.reason)
+        gap: _Gap | None = None
+        for sequence, note in sorted(self._notes.items()):
+            if note.reason is None:
+                continue
+            if gap and (gap.last, gap.detail) == (sequence - 1, note.reason):
+                gap = replace(gap, last=sequence, end_mm=note.end_mm)
+                continue
+            if gap:
+                yield gap
+            gap = _Gap(sequence, sequence, note.start_mm, note.end_mm, "unreadable", note.reason)
+        if gap:
+            yield gap
 
     def _tail(self, band: CameraBand, coil_length_mm: float) -> list[Hole]:
         """What a camera that never closed may have missed after its last frame."""
         if self.closed is not None or coil_length_mm - self.end_mm <= 0:
             return []
-        gap = _Gap(self.sent, self.end_mm, coil_length_mm, "missing", "the camera never closed")
-        return [_hole(band, [gap], frames=0)]
+        gap = _Gap(self.sent, self.sent, self.end_mm, coil_length_mm, "missing", "the camera never closed")
+        return [_hole(band, gap, frames=0)]
 
 
-def missing_frames(side: str, camera: str, account: CameraAccount) -> list[MissingFrames]:
+def missing_frames(side: Side, camera: str, account: CameraAccount) -> list[MissingFrames]:
     """The missing frames of a camera as records."""
     return [
-        MissingFrames.model_validate({"side": side, "camera": camera, "first": first, "last": last})
-        for first, last in account.missing()
+        MissingFrames(side=side, camera=camera, first=first, last=last) for first, last in account.missing()
     ]
 
 
-def _cause(gap: _Gap) -> tuple[str, str]:
-    return gap.reason, gap.detail
-
-
-def _hole(band: CameraBand, gaps: Sequence[_Gap], frames: int) -> Hole:
-    first, last = gaps[0].sequence, gaps[-1].sequence
-    which = f"frame {first}" if first == last else f"frames {first} to {last}"
+def _hole(band: CameraBand, gap: _Gap, frames: int) -> Hole:
+    which = f"frame {gap.first}" if gap.first == gap.last else f"frames {gap.first} to {gap.last}"
     return Hole(
         side=band.side,
         camera=band.camera,
-        start_mm=round(gaps[0].start_mm, DECIMALS),
-        end_mm=round(gaps[-1].end_mm, DECIMALS),
+        start_mm=round(gap.start_mm, DECIMALS),
+        end_mm=round(gap.end_mm, DECIMALS),
         frames=frames,
-        reason=gaps[0].reason,
-        detail=f"{which}: {gaps[0].detail}" if frames else gaps[0].detail,
+        reason=gap.reason,
+        detail=f"{which}: {gap.detail}" if frames else gap.detail,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.records import first_problem
-from workers.coil.records import CameraCoverage, Decision, DefectEvent, Grade, Severity
+from workers.coil.records import CameraCoverage, CloseReason, Decision, DefectEvent, Grade, Severity
 from workers.errors import BadSettingsError
 
 Count = Annotated[int, Field(ge=1)]
@@ -80,20 +80,23 @@ class GradingRules(_Section):
             return "severe"
         return "moderate" if area_mm2 >= self.severity.moderate_from_mm2 else "minor"
 
-    def grade(self, events: Sequence[DefectEvent], cameras: Sequence[CameraCoverage]) -> Grade:
+    def grade(
+        self, events: Sequence[DefectEvent], cameras: Sequence[CameraCoverage], closed: CloseReason
+    ) -> Grade:
         """Release, hold or block, with every reason that counts.
 
-        A coil with too little coverage, or with unread frames, is never released: what was not seen cannot
-        be vouched for.
+        A coil with too little coverage, with unread frames, or that was closed before it was complete is
+        never released: what was not seen cannot be vouched for.
         """
         counts = Counter(event.severity for event in events)
         blocking = list(_too_many(self.block, counts, "block"))
-        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras)]
+        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, closed)]
         decision: Decision = "block" if blocking else "hold" if holding else "release"
-        reasons = blocking or holding or [_fine(counts)]
-        return Grade(decision=decision, reasons=(*reasons, *(holding if blocking else ())))
+        return Grade(decision=decision, reasons=tuple([*blocking, *holding] or [_fine(counts)]))
 
-    def _unseen(self, cameras: Sequence[CameraCoverage]) -> Iterator[str]:
+    def _unseen(self, cameras: Sequence[CameraCoverage], closed: CloseReason) -> Iterator[str]:
+        if closed != "complete":
+            yield f"closed before every camera's frames were here: {closed}"
         if not cameras:
             yield "no camera has seen the coil"
         for camera in cameras:

@@ -154,9 +154,19 @@ def union_area_mm2(findings: Iterable[PlacedFinding]) -> float:
     ordered = sorted(findings, key=lambda f: f.id)
     area = sum(finding.area_mm2 for finding in ordered)
     for one, other in combinations(ordered, 2):
-        if one.camera != other.camera:
+        if one.camera != other.camera and _boxes_meet(one, other):
             area -= overlap_mm2(one.outline, other.outline) * min(1.0, _fullness(one), _fullness(other))
     return round(max(area, *(finding.area_mm2 for finding in ordered)), DECIMALS)
+
+
+def _boxes_meet(one: PlacedFinding, other: PlacedFinding) -> bool:
+    """Whether overlap is possible at all: of a long event's many pairs hardly any is."""
+    return (
+        one.start_mm < other.end_mm
+        and other.start_mm < one.end_mm
+        and one.left_mm < other.right_mm
+        and other.left_mm < one.right_mm
+    )
 
 
 def _fullness(finding: PlacedFinding) -> float:

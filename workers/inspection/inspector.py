@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ingest.codecs import decode
 from ingest.errors import BadImageError
 from ingest.records import EncodedFrame
-from workers.errors import SegmentationError
+from workers.errors import BadSettingsError, SegmentationError
 from workers.inspection.edges import StripEdges, find_strip_edges
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection, ModelIdentity
@@ -49,6 +49,9 @@ class Inspector:
         settings: what else decides a result.
         threads: frames inspected at the same time; the results are the same for any number.
         times: where to count the time of each stage.
+
+    Raises:
+        BadSettingsError: when tiles are to overlap by their whole size.
     """
 
     def __init__(
@@ -60,6 +63,9 @@ class Inspector:
     ) -> None:
         self._segmentation = segmentation
         self._settings = settings or InspectionSettings()
+        overlap, size = self._settings.tile_overlap_px, segmentation.tile_size
+        if overlap >= size:
+            raise BadSettingsError(f"tile_overlap_px: expected less than the tile size {size}, got {overlap}")
         self._threads = threads
         self._times = times or NoStageTimes()
 

@@ -17,6 +17,8 @@ THUMBNAIL_SIDE_PX = 160
 """Longest side of a thumbnail: what fits 4 KB at a quality that shows the defect."""
 QUALITIES = (85, 70, 55, 40)
 CONNECTIVITY = 8
+OUTLINE_TOLERANCE_PX = 0.75
+"""How far an outline may run beside the pixels: the stairs of a slanted border (0.71 px) become a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Regions:
 class _Picture:
     pixels: NDArray[np.uint8]
     saliency: NDArray[np.uint8]
+    labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,20 @@ def find_regions(
     mask = (saliency >= settings.threshold).astype(np.uint8)
     if not mask.any():
         return Regions((), 0, 0)
-    count, found_labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=CONNECTIVITY)
-    labels = found_labels.astype(np.int32, copy=False)
-    found = [_component(label, labels, stats[label].tolist()) for label in range(1, count)]
-    kept = [component for component in found if component.area_px >= settings.min_area_px]
+    left, top, width, height = cv2.boundingRect(mask)
+    window = np.s_[top : top + height, left : left + width]
+    picture = _Picture(pixels, saliency, np.zeros(mask.shape, np.int32))
+    # Counting components costs far more than finding where they lie: most frames are dark nearly everywhere.
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask[window], connectivity=CONNECTIVITY)
+    picture.labels[window] = labels
+    placed = stats + np.array((left, top, 0, 0, 0))
+    large = np.flatnonzero(placed[1:, cv2.CC_STAT_AREA] >= settings.min_area_px) + 1
+    kept = [_component(label, picture.labels, placed[label].tolist()) for label in large.tolist()]
     kept.sort(key=lambda c: (c.top, c.first_column))
     numbered = sorted(enumerate(kept), key=lambda pair: (-pair[1].area_px, pair[0]))
     largest = sorted(numbered[: settings.max_regions], key=lambda pair: pair[0])
     rest = numbered[settings.max_regions :]
-    regions = tuple(_region(number, c, labels, _Picture(pixels, saliency), settings) for number, c in largest)
+    regions = tuple(_region(number, component, picture, settings) for number, component in largest)
     return Regions(regions, len(rest), sum(component.area_px for _, component in rest))
 
 
@@ -81,15 +89,9 @@ def _component(label: int, labels: NDArray[np.int32], stats: list[int]) -> _Comp
     return _Component(label, area, top, left, top + height, left + width, first)
 
 
-def _region(
-    number: int,
-    component: _Component,
-    labels: NDArray[np.int32],
-    picture: _Picture,
-    settings: InspectionSettings,
-) -> Region:
+def _region(number: int, component: _Component, picture: _Picture, settings: InspectionSettings) -> Region:
     box = np.s_[component.top : component.bottom, component.left : component.right]
-    mask = labels[box] == component.label
+    mask = picture.labels[box] == component.label
     total = int(picture.saliency[box][mask].sum(dtype=np.int64))
     return Region(
         component=number,
@@ -105,20 +107,20 @@ def _region(
 
 
 def _outline(mask: NDArray[np.bool_], top: int, left: int, most_points: int) -> tuple[PointPx, ...]:
-    """Closed polygon around a component on the corners of its pixels, as (row, column)."""
+    """Closed polygon around a component, whose points are corners of its pixels, as (row, column)."""
     # At twice the size the contour's points, which lie in pixels, fall beside the corners of the mask's.
     doubled = np.repeat(np.repeat(mask.astype(np.uint8), 2, axis=0), 2, axis=1)
     contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     corners = (max(contours, key=len) + 1) // 2
-    epsilon = 0.75
+    epsilon = OUTLINE_TOLERANCE_PX
     outline = cv2.approxPolyDP(corners, epsilon, closed=True)
     while len(outline) > most_points:
         epsilon *= 1.5
         outline = cv2.approxPolyDP(corners, epsilon, closed=True)
     if len(outline) < 3:
-        outline = np.array(
-            [[[0, 0]], [[mask.shape[1], 0]], [[mask.shape[1], mask.shape[0]]], [[0, mask.shape[0]]]]
-        )
+        # So thin that it was simplified to a line.
+        hull = cv2.convexHull(corners)
+        outline = hull[:: -(-len(hull) // most_points)]
     return tuple((top + int(row), left + int(column)) for column, row in outline[:, 0])
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Revision of edges, tiling and components. Counted up when they change a result, so caches forget."""
 
 

@@ -1,9 +1,8 @@
-"""Cuts the strip of a frame into tiles and puts their saliency maps together again, in integers."""
+"""Cuts the strip of a frame into tiles and puts their saliency maps together again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -62,16 +61,14 @@ def blend(tiling: Tiling, maps: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     Where tiles overlap, each counts the more the farther the pixel lies from its border.
     """
     size = tiling.size
-    shape = (max(tiling.shape[0], size), max(tiling.shape[1], size))
-    total = np.zeros(shape, np.uint32)
-    weights = np.zeros(shape, np.uint32)
-    weight = _weight(size, tiling.overlap_px)
+    height, width = (max(length, size) for length in tiling.shape)
+    down = _shares({row for row, _ in tiling.places}, height, tiling)
+    across = _shares({column for _, column in tiling.places}, width, tiling)
+    # Each pixel starts at a half, so that cutting off its decimals rounds it.
+    total = np.full((height, width), 0.5, np.float32)
     for (row, column), saliency in zip(tiling.places, maps, strict=True):
-        window = np.s_[row : row + size, column : column + size]
-        total[window] += weight * saliency
-        weights[window] += weight
-    blended = (total + weights // 2) // np.maximum(weights, 1)
-    frame: NDArray[np.uint8] = blended[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
+        total[row : row + size, column : column + size] += saliency * down[row] * across[column].T
+    frame: NDArray[np.uint8] = total[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
     return frame
 
 
@@ -90,10 +87,12 @@ def _mirror(length: int, first: int, last: int) -> NDArray[np.intp]:
     return first + np.where(folded < last - first, folded, period - 1 - folded)
 
 
-@lru_cache(maxsize=8)
-def _weight(size: int, overlap_px: int) -> NDArray[np.uint32]:
-    """Weight of each pixel of a tile, rising from its borders over the overlap."""
+def _shares(starts: set[int], length: int, tiling: Tiling) -> dict[int, NDArray[np.float32]]:
+    """By start of a tile along one side: how much each of its pixels counts there, `(size, 1)`, 1 in all."""
+    size = tiling.size
     distance = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1))
-    ramp = np.minimum(distance, overlap_px + 1).astype(np.uint32)
-    weight: NDArray[np.uint32] = ramp[:, None] * ramp[None, :]
-    return weight
+    ramp = np.minimum(distance, tiling.overlap_px + 1)
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + size] += ramp
+    return {start: (ramp / total[start : start + size]).astype(np.float32)[:, None] for start in starts}

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.records import CameraClosed, CoilOpened
+from tests.workers.coil.records import (
+    COIL,
+    LINE,
+    box,
+    closed,
+    digest,
+    finding,
+    inspection,
+    opened,
+    unreadable,
+)
+from workers.coil.account import CoilAccount
+from workers.coil.grading import GradingRules
+from workers.coil.records import MissingFrames
+from workers.errors import WrongCoilError
+from workers.inspection.records import Inspection, ModelIdentity
+
+RULES = GradingRules.load()
+MOST_BYTES_A_FRAME = 400
+
+
+def account() -> CoilAccount:
+    return CoilAccount(LINE, COIL, 1)
+
+
+def test_equal_duplicates_are_ignored_and_unequal_ones_counted() -> None:
+    coil = account()
+    first = inspection(0, finding(box(0, 10, 0, 10)))
+
+    assert coil.add(first)
+    assert not coil.add(first)
+    assert not coil.add(inspection(0, digest=digest("other pixels")))
+
+    counts = coil.counts
+    assert (counts.duplicates, counts.conflicts, counts.inspected, counts.events) == (1, 1, 1, 1)
+    report = coil.report(coil.close_record("idle"), RULES)
+    assert report.conflicts == 1
+    assert len(report.events) == 1, "the first one in the log counts"
+
+
+def test_control_records_count_once() -> None:
+    coil = account()
+
+    assert coil.add_opened(opened())
+    assert not coil.add_opened(opened("left", "right"))
+    assert coil.add_closed_camera(closed(1))
+    assert not coil.add_closed_camera(closed(2))
+    assert coil.counts.sent == 1
+
+
+@pytest.mark.parametrize("changes", [{"line": "line-2"}, {"coil": "C-8"}, {"run": 2}], ids=str)
+def test_records_of_another_coil_are_refused(changes: dict[str, Any]) -> None:
+    coil = account()
+    came = "{line}/{coil} run {run}".format(**({"line": LINE, "coil": COIL, "run": 1} | changes))
+    message = f"expected a record of line-1/C-7 run 1, got one of {came}"
+
+    with pytest.raises(WrongCoilError, match=message):
+        coil.add(inspection(0, **changes))
+    with pytest.raises(WrongCoilError, match=message):
+        coil.add_opened(opened(**changes))
+    with pytest.raises(WrongCoilError, match=message):
+        coil.add_closed_camera(closed(1, **changes))
+    with pytest.raises(WrongCoilError, match=message):
+        coil.report(account().close_record("idle").model_copy(update=changes), RULES)
+    assert coil.counts.sent == 0
+
+
+def test_a_coil_is_complete_when_every_camera_closed_and_every_frame_is_here() -> None:
+    coil = account()
+    assert not coil.complete
+    coil.add_opened(opened("left", "right"))
+    coil.add(inspection(0))
+    coil.add_closed_camera(closed(2, "left"))
+    assert not coil.cameras_closed
+    coil.add_closed_camera(closed(0, "right"))
+    assert coil.cameras_closed
+    assert not coil.complete
+    assert coil.missing() == (MissingFrames(side="top", camera="left", first=1, last=1),)
+    coil.add(unreadable(1))
+    assert coil.complete
+    assert coil.missing() == ()
+
+
+def test_a_coil_whose_opening_is_not_here_is_not_complete() -> None:
+    coil = account()
+    coil.add(inspection(0))
+    coil.add_closed_camera(closed(1))
+
+    assert not coil.complete
+    assert not coil.cameras_closed
+
+
+def test_a_camera_that_was_not_announced_must_close_too() -> None:
+    coil = account()
+    coil.add_opened(opened("left"))
+    coil.add_closed_camera(closed(0, "left"))
+    assert coil.complete
+
+    coil.add(inspection(0, camera="right"))
+
+    assert not coil.cameras_closed
+    assert [c.band.camera for c in coil.report(coil.close_record("idle"), RULES).cameras] == ["left", "right"]
+
+
+def test_counts_and_lengths_follow_the_strip() -> None:
+    coil = account()
+    coil.add_opened(opened())
+    coil.add(inspection(0, finding(box(10, 20, 10, 20)), finding(box(60, 70, 10, 20))))
+    coil.add(unreadable(2))
+
+    counts = coil.counts
+
+    assert (counts.sent, counts.inspected, counts.unreadable) == (3, 1, 1)
+    assert (counts.findings, counts.events, counts.length_mm) == (2, 2, 300)
+
+
+def test_events_lie_at_a_distance_from_the_edges_seen_nearest() -> None:
+    coil = account()
+    coil.add(inspection(0, left_edge_mm=10.0))
+    coil.add(inspection(1, finding(box(140, 150, 30, 50)), left_edge_mm=12.0))
+    coil.add(inspection(1, camera="right", right_edge_mm=350.0))
+    coil.add(inspection(2, left_edge_mm=16.0))
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    (event,) = report.events
+    assert (event.from_left_edge_mm, event.from_right_edge_mm) == (18, 300)
+    assert (report.strip_left_mm, report.strip_right_mm) == (12, 350)
+
+
+def test_without_a_sighting_there_is_no_distance() -> None:
+    coil = account()
+    coil.add(inspection(0, finding(box(10, 20, 30, 50)), left_edge_mm=10.0, side="bottom"))
+    coil.add(inspection(0, finding(box(10, 20, 30, 50), name="top")))
+
+    assert [(e.side, e.from_left_edge_mm) for e in coil.events(RULES)] == [("bottom", 20), ("top", None)]
+
+
+def test_findings_beyond_the_limit_and_models_show_in_the_report() -> None:
+    coil = account()
+    other = ModelIdentity(name="csnet", version="0", digest="cd" * 16)
+    coil.add(inspection(0, further_findings=3, further_area_mm2=1.5))
+    coil.add(inspection(1, further_findings=2, further_area_mm2=0.25, model=other))
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert (report.further_findings, report.further_area_mm2) == (5, 1.75)
+    assert [model.version for model in report.models] == ["0", "1"]
+
+
+def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
+    coil = account()
+    coil.add_opened(opened("left", "right"))
+    for record in (inspection(0), inspection(1), inspection(0, camera="right")):
+        coil.add(record)
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert (report.length_mm, report.coverage_share) == (200, 0.75)
+    assert account().report(account().close_record("idle"), RULES).coverage_share == 0
+
+
+ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (
+    opened("left", "right"),
+    closed(4, "left"),
+    closed(3, "right"),
+    inspection(0, finding(box(80, 100, 20, 30)), left_edge_mm=10.1),
+    inspection(1, finding(box(100, 120, 22, 31)), left_edge_mm=10.3),
+    unreadable(2),
+    inspection(0, finding(box(30, 60, 180, 210)), camera="right", further_findings=1, further_area_mm2=0.1),
+    inspection(2, camera="right", right_edge_mm=300.7, further_findings=2, further_area_mm2=0.7),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(records=st.permutations(ALL))
+def test_the_report_does_not_depend_on_order(records: list[CoilOpened | CameraClosed | Inspection]) -> None:
+    def report(ordered: list[CoilOpened | CameraClosed | Inspection]) -> bytes:
+        coil = account()
+        for record in ordered:
+            if isinstance(record, CoilOpened):
+                coil.add_opened(record)
+            elif isinstance(record, CameraClosed):
+                coil.add_closed_camera(record)
+            else:
+                coil.add(record)
+        return coil.report(coil.close_record("grace time passed"), RULES).to_json()
+
+    assert report(records) == report(list(ALL))
+
+
+def test_a_frame_without_findings_costs_few_bytes() -> None:
+    frames = 5000
+    coil = account()
+    # Records come as JSON, so that nothing of one frame is shared with the next.
+    records = [inspection(n, left_edge_mm=n / 7, right_edge_mm=n / 3).to_json() for n in range(frames)]
+    tracemalloc.start()
+    try:
+        for record in records:
+            coil.add(Inspection.from_json(record))
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert used / frames < MOST_BYTES_A_FRAME

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workers.coil.records import FRAME_MM, band, closed, inspection, unreadable
+from workers.coil.coverage import CameraAccount, missing_frames
+from workers.coil.records import Hole
+from workers.inspection.records import Inspection
+
+BAND = band()
+
+
+def camera(*records: Inspection, **changes: Any) -> CameraAccount:
+    account = CameraAccount()
+    for record in records:
+        account.add(record)
+    if changes:
+        account.closed = closed(**changes)
+    return account
+
+
+def extent(hole: Hole) -> tuple[float, float, int, str]:
+    return hole.start_mm, hole.end_mm, hole.frames, hole.reason
+
+
+def test_a_camera_with_every_frame_has_no_hole() -> None:
+    account = camera(*map(inspection, range(5)), frames=5)
+
+    coverage = account.coverage(BAND, 500)
+
+    assert (coverage.sent, coverage.inspected, coverage.unreadable, coverage.missing) == (5, 5, 0, 0)
+    assert (coverage.inspected_mm, coverage.share) == (500, 1)
+    assert account.complete
+    assert account.holes(BAND, 500) == []
+
+
+def test_missing_frames_are_holes_between_their_neighbours() -> None:
+    account = camera(*map(inspection, (2, 3, 6)), frames=9)
+
+    assert list(account.missing()) == [(0, 1), (4, 5), (7, 8)]
+    assert [extent(hole) for hole in account.holes(BAND, 900)] == [
+        (0, 200, 2, "missing"),
+        (400, 600, 2, "missing"),
+        (700, 900, 2, "missing"),
+    ]
+    assert account.holes(BAND, 900)[0].detail == "frames 0 to 1: did not arrive"
+    assert [(m.first, m.last) for m in missing_frames("top", "left", account)] == [(0, 1), (4, 5), (7, 8)]
+    assert not account.complete
+
+
+def test_unreadable_neighbours_of_one_cause_are_one_hole() -> None:
+    records = [
+        unreadable(1),
+        unreadable(2),
+        unreadable(3, "not a PNG"),
+        *map(inspection, (0, 4)),
+        unreadable(5, "not a PNG"),
+    ]
+    account = camera(*records, frames=6)
+
+    assert [extent(hole) for hole in account.holes(BAND, 600)] == [
+        (100, 300, 2, "unreadable"),
+        (300, 400, 1, "unreadable"),
+        (500, 600, 1, "unreadable"),
+    ]
+    assert account.holes(BAND, 600)[1].detail == "frame 3: not a PNG"
+    assert account.complete, "an unreadable frame is here, though nobody could read it"
+    assert account.coverage(BAND, 600).share == pytest.approx(2 / 6, abs=1e-6)
+
+
+@pytest.mark.parametrize("account", [camera(), camera(frames=0)], ids=["silent", "closed-at-once"])
+def test_a_camera_that_never_started_is_a_hole_as_long_as_the_coil(account: CameraAccount) -> None:
+    (hole,) = account.holes(BAND, 900)
+
+    assert extent(hole) == (0, 900, 0, "never started")
+    assert account.coverage(BAND, 900).share == 0
+
+
+def test_a_camera_all_of_whose_frames_are_missing() -> None:
+    account = camera(frames=4)
+
+    assert [extent(hole) for hole in account.holes(BAND, 400)] == [(0, 400, 4, "missing")]
+    assert account.coverage(BAND, 400).missing == 4
+
+
+def test_a_camera_that_never_closed_has_a_hole_to_the_end() -> None:
+    account = camera(inspection(0), inspection(2))
+
+    assert [extent(hole) for hole in account.holes(BAND, 1000)] == [
+        (100, 200, 1, "missing"),
+        (300, 1000, 0, "missing"),
+    ]
+    assert account.holes(BAND, 1000)[1].detail == "the camera never closed"
+    assert not account.complete
+
+
+def test_frames_that_overlap_do_not_make_up_for_missing_ones() -> None:
+    overlapping = [inspection(n, along_mm=n * 50.0) for n in range(5)]
+
+    assert camera(*overlapping).coverage(BAND, 600).inspected_mm == 300
+
+
+def test_a_closing_that_claims_very_many_frames_costs_nothing() -> None:
+    account = camera(inspection(0), frames=10**12, end_mm=1e6)
+
+    assert list(account.missing()) == [(1, 10**12 - 1)]
+    assert [extent(hole) for hole in account.holes(BAND, 1e6)] == [(100, 1e6, 10**12 - 1, "missing")]
+
+
+def test_the_band_is_the_announced_one_or_the_first_frames() -> None:
+    wide, narrow = inspection(1, width=500), inspection(0)
+
+    assert camera().band is None
+    assert camera(wide, narrow).band == camera(narrow, wide).band == BAND
+    account = camera(wide)
+    account.announced = BAND
+    assert account.band == BAND
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    here=st.dictionaries(st.integers(0, 30), st.booleans(), max_size=20),
+    frames=st.none() | st.integers(0, 35),
+    order=st.randoms(use_true_random=False),
+)
+def test_sent_is_inspected_and_unreadable_and_missing(
+    here: dict[int, bool], frames: int | None, order: Any
+) -> None:
+    sequences = list(here)
+    order.shuffle(sequences)
+    account = camera(*(inspection(n) if here[n] else unreadable(n) for n in sequences))
+    if frames is not None:
+        account.closed = closed(frames)
+    length = max(account.end_mm, FRAME_MM)
+
+    coverage = account.coverage(BAND, length)
+    holes = account.holes(BAND, length)
+
+    assert coverage.sent == coverage.inspected + coverage.unreadable + coverage.missing
+    assert coverage.inspected == sum(here.values())
+    assert sum(last - first + 1 for first, last in account.missing()) == coverage.missing
+    assert sum(hole.frames for hole in holes) == coverage.unreadable + coverage.missing
+    assert [hole.start_mm for hole in holes] == sorted(hole.start_mm for hole in holes)
+    lost = sum(hole.end_mm - hole.start_mm for hole in holes)
+    assert coverage.inspected_mm + lost == pytest.approx(length)

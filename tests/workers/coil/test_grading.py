@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workers.coil.records import COIL, LINE, band, box, closed, finding, inspection, opened, unreadable
+from workers.coil.account import CoilAccount
+from workers.coil.grading import GradingRules
+from workers.coil.records import CameraCoverage, CloseReason, DefectEvent, Grade
+from workers.errors import BadSettingsError
+
+RULES = GradingRules.load()
+GOOD = """
+[severity]
+moderate_from_mm2 = 50.0
+severe_from_mm2 = 400.0
+[hold]
+moderate_events = 2
+severe_events = 1
+[block]
+severe_events = 3
+[coverage]
+least_share = 0.9
+"""
+
+
+def coverage(share: float = 1.0, unreadable: int = 0, missing: int = 0) -> CameraCoverage:
+    return CameraCoverage(
+        band=band(),
+        sent=10 + unreadable + missing,
+        inspected=10,
+        unreadable=unreadable,
+        missing=missing,
+        inspected_mm=1000.0,
+        share=share,
+    )
+
+
+def events(*areas: float) -> tuple[DefectEvent, ...]:
+    account = CoilAccount(LINE, COIL, 1)
+    for n, area in enumerate(areas):
+        account.add(inspection(n, finding(box(n * 100, n * 100 + 40, 0, 40), area)))
+    return account.events(RULES)
+
+
+def written(path: Path, text: str) -> Path:
+    file = path / "grading.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("area", "severity"),
+    [
+        (0.25, "minor"),
+        (49.999, "minor"),
+        (50, "moderate"),
+        (399.999, "moderate"),
+        (400, "severe"),
+        (1e9, "severe"),
+    ],
+)
+def test_severity_by_area(area: float, severity: str) -> None:
+    assert RULES.severity_of(area) == severity
+
+
+@pytest.mark.parametrize(
+    ("areas", "decision", "reason"),
+    [
+        ((), "release", "no defect found, everything inspected"),
+        ((10, 60), "release", "within the limits: 1 moderate event, 1 minor event"),
+        ((60, 60), "hold", "2 moderate events (hold from 2)"),
+        ((500,), "hold", "1 severe event (hold from 1)"),
+        ((500, 500, 500), "block", "3 severe events (block from 3)"),
+        ((60,) * 20, "hold", "20 moderate events (hold from 2)"),
+    ],
+)
+def test_counts_decide(tmp_path: Path, areas: tuple[float, ...], decision: str, reason: str) -> None:
+    rules = GradingRules.load(written(tmp_path, GOOD))
+
+    grade = rules.grade(events(*areas), [coverage()], "complete")
+
+    assert grade.decision == decision
+    assert grade.reasons[0] == reason
+
+
+def test_a_blocked_coil_says_what_else_is_wrong() -> None:
+    grade = RULES.grade(events(*[500] * 20), [coverage(0.5, missing=1)], "idle")
+
+    assert grade.decision == "block"
+    assert grade.reasons == (
+        "20 severe events (block from 20)",
+        "20 severe events (hold from 1)",
+        "closed before every camera's frames were here: idle",
+        "camera top/left: 50.0% inspected, at least 99.5% needed",
+        "camera top/left: 0 unreadable and 1 missing frames",
+    )
+
+
+@given(
+    cameras=st.lists(
+        st.builds(coverage, st.floats(0, 1), unreadable=st.integers(0, 2), missing=st.integers(0, 2)),
+        max_size=3,
+    ),
+    closed_by=st.sampled_from(("complete", "grace time passed", "idle")),
+    areas=st.lists(st.sampled_from((1, 100, 1000)), max_size=2),
+)
+def test_what_was_not_seen_is_never_released(
+    cameras: list[CameraCoverage], closed_by: CloseReason, areas: list[float]
+) -> None:
+    seen = closed_by == "complete" and all(
+        c.share >= 0.995 and c.unreadable == c.missing == 0 for c in cameras
+    )
+
+    decision = RULES.grade(events(*areas), cameras, closed_by).decision
+
+    assert (decision == "release") == (bool(cameras) and seen and 1000 not in areas)
+
+
+def graded(*, frames: int = 3, reason: CloseReason = "complete", poison: bool = False) -> Grade:
+    account = CoilAccount(LINE, COIL, 1)
+    account.add_opened(opened())
+    account.add(unreadable(0) if poison else inspection(0))
+    account.add(inspection(1))
+    account.add(inspection(2))
+    if reason != "idle":
+        account.add_closed_camera(closed(frames))
+    return account.report(account.close_record(reason), RULES).grade
+
+
+def test_the_grade_of_whole_coils() -> None:
+    assert graded().decision == "release"
+    assert graded(frames=4).decision == "hold"
+    assert graded(poison=True).decision == "hold"
+    assert graded(reason="idle").decision == "hold", "nobody knows what a camera that never closed still saw"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[severity", ("expected a TOML file of grading rules",)),
+        ("", ("severity", "Field required")),
+        (GOOD.replace("50.0", "-1.0"), ("severity.moderate_from_mm2", "greater than 0", "-1.0")),
+        (GOOD.replace("400.0", "40.0"), ("severity", "expected severe_from_mm2 above moderate_from_mm2")),
+        (GOOD.replace("0.9", "1.5"), ("coverage.least_share", "less than or equal to 1", "1.5")),
+        (GOOD.replace("least_share", "share"), ("coverage.least_share", "Field required")),
+        (GOOD + "\n[extra]\na = 1", ("extra", "not permitted")),
+        (GOOD.replace("severe_events = 3", "severe_events = 0"), ("block.severe_events", "got 0")),
+    ],
+    ids=["no-toml", "empty", "negative", "falling", "share", "misspelt", "unknown", "zero"],
+)
+def test_bad_rules_are_refused_by_name(tmp_path: Path, text: str, names: tuple[str, ...]) -> None:
+    file = written(tmp_path, text)
+
+    with pytest.raises(BadSettingsError) as caught:
+        GradingRules.load(file)
+
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for name in names:
+        assert name in str(caught.value)
+
+
+def test_rules_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSettingsError, match=r"nowhere\.toml: expected a TOML file"):
+        GradingRules.load(tmp_path / "nowhere.toml")

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.workers.coil.records import COIL, LINE, Points, box, closed, finding, inspection, opened
+from workers.coil.account import CoilAccount
+from workers.coil.grading import GradingRules
+from workers.coil.joining import Joiner, JoiningSettings, union_area_mm2
+from workers.coil.records import CoilReport, DefectEvent
+from workers.inspection.records import Inspection
+
+RULES = GradingRules.load()
+FRAMES = 6
+
+
+def report(records: list[Inspection], frames: int = FRAMES, batch: int = 1000) -> CoilReport:
+    """The report of a coil whose account is asked for events and counts after each batch of records."""
+    account = CoilAccount(LINE, COIL, 1)
+    account.add_opened(opened("left", "right"))
+    for number, record in enumerate(records):
+        account.add(record)
+        if number % batch == batch - 1:
+            assert len(account.events(RULES)) == account.counts.events
+    for camera in ("left", "right"):
+        account.add_closed_camera(closed(frames, camera))
+    return account.report(account.close_record("complete"), RULES)
+
+
+def events(*records: Inspection) -> tuple[DefectEvent, ...]:
+    return report(list(records)).events
+
+
+boxes = st.builds(
+    lambda start, left, length, width: box(start, start + length, left, left + width),
+    st.floats(0, 90).map(lambda value: round(value, 3)),
+    st.floats(0, 190).map(lambda value: round(value, 3)),
+    st.sampled_from((0.5, 4.0, 30.0)),
+    st.sampled_from((0.5, 4.0, 30.0)),
+)
+
+
+@st.composite
+def coils(draw: st.DrawFn) -> list[Inspection]:
+    records = []
+    for camera, across in (("left", 0.0), ("right", 180.0)):
+        for sequence in range(FRAMES):
+            found = [
+                finding(
+                    [(along + sequence * 100, left + across) for along, left in outline],
+                    name=(camera, sequence, number),
+                )
+                for number, outline in enumerate(draw(st.lists(boxes, max_size=3)))
+            ]
+            edges = {"left_edge_mm": draw(st.none() | st.floats(5, 20))}
+            records.append(inspection(sequence, *found, camera=camera, **edges))
+    return records
+
+
+@settings(max_examples=40, deadline=None)
+@given(records=coils(), shuffle=st.randoms(use_true_random=False), batch=st.integers(1, 5))
+def test_order_and_batches_do_not_change_the_report(
+    records: list[Inspection], shuffle: random.Random, batch: int
+) -> None:
+    mixed = records[:]
+    shuffle.shuffle(mixed)
+
+    assert report(mixed, batch=batch).to_json() == report(records).to_json()
+
+
+def test_a_defect_across_a_frame_border_is_one_event() -> None:
+    first = inspection(0, finding(box(80, 100, 50, 60)))
+    second = inspection(1, finding(box(100, 130, 52, 63)))
+
+    (event,) = events(first, second)
+
+    assert (event.start_mm, event.end_mm, event.left_mm, event.right_mm) == (80, 130, 50, 63)
+    assert (event.findings, event.frames, event.cameras) == (2, 2, ("left",))
+    assert event.area_mm2 == 20 * 10 + 30 * 11
+    assert event.id == min(f.id for f in (*first.findings, *second.findings))
+    assert event.thumbnail == second.findings[0].thumbnail
+
+
+def test_what_two_cameras_both_saw_counts_once() -> None:
+    # The defect spans 170 to 215 mm; the left camera sees it up to 200 mm, the right one from 180 mm.
+    left = inspection(0, finding(box(20, 50, 170, 200)))
+    right = inspection(0, finding(box(20, 50, 180, 215)), camera="right")
+
+    (event,) = events(left, right)
+
+    assert event.cameras == ("left", "right")
+    assert event.area_mm2 == pytest.approx(30 * 45, rel=0.005)
+
+
+def test_overlap_of_findings_with_holes_is_no_larger_than_the_findings() -> None:
+    ring = finding(box(20, 50, 180, 200), area_mm2=150, name="left")
+    same = finding(box(20, 50, 180, 200), area_mm2=150, name="right")
+
+    (event,) = events(inspection(0, ring), inspection(0, same, camera="right"))
+
+    assert event.area_mm2 == pytest.approx(150, rel=0.005)
+
+
+@given(area=st.floats(1, 600), other=st.floats(1, 600))
+def test_a_union_is_between_its_largest_part_and_the_sum(area: float, other: float) -> None:
+    joiner = Joiner()
+    joiner.add(inspection(0, finding(box(20, 50, 180, 200), area)))
+    joiner.add(inspection(0, finding(box(21, 49, 182, 200), other), camera="right"))
+    (group,) = joiner.groups()
+
+    union = union_area_mm2(group.findings)
+
+    assert max(area, other) - 0.001 <= union <= area + other + 0.001
+
+
+def test_a_broken_scratch_over_ten_frames_is_one_event() -> None:
+    scratch = [
+        inspection(
+            n,
+            finding(box(n * 100, n * 100 + 55, 90, 91)),
+            finding(box(n * 100 + 65, n * 100 + 94, 90.5, 91.5)),
+        )
+        for n in range(10)
+    ]
+
+    (event,) = report(scratch, frames=10).events
+
+    assert (event.start_mm, event.end_mm, event.findings, event.frames) == (0, 994, 20, 10)
+    assert event.area_mm2 == pytest.approx(10 * (55 + 29))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (box(10, 20, 50, 60), box(36, 46, 50, 60)),
+        (box(10, 20, 50, 60), box(10, 20, 66, 76)),
+        # Both within reach along and across, not in both together.
+        (box(10, 20, 50, 60), box(33, 43, 64, 74)),
+        # The box of the L holds the second; its outline stays away from it.
+        (((0, 0), (90, 0), (90, 2), (2, 2), (2, 90), (0, 90)), box(60, 80, 60, 80)),
+    ],
+    ids=["along", "across", "diagonally", "beside-an-L"],
+)
+def test_separate_defects_are_two_events(first: Points, second: Points) -> None:
+    assert len(events(inspection(0, finding(first), finding(second)))) == 2
+
+
+def test_a_finding_that_comes_last_can_join_two_events() -> None:
+    joiner = Joiner()
+    joiner.add(inspection(0, finding(box(10, 20, 50, 60)), finding(box(60, 70, 50, 60))))
+    assert (joiner.events, joiner.findings) == (2, 2)
+
+    joiner.add(inspection(1, finding(box(20, 60, 52, 54))))
+
+    assert (joiner.events, joiner.findings) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(box(0, 80, 98, 102), box(38, 42, 40, 160)), (box(0, 90, 20, 150), box(40, 44, 80, 84))],
+    ids=["plus-sign", "containment"],
+)
+def test_outlines_whose_corners_are_far_apart_may_still_meet(first: Points, second: Points) -> None:
+    tight = JoiningSettings(along_gap_mm=0.1, across_gap_mm=0.1)
+    for pair in ((first, second), (second, first)):
+        joiner = Joiner(tight)
+        joiner.add(inspection(0, *(finding(outline) for outline in pair)))
+        assert joiner.events == 1
+
+
+def test_the_two_sides_of_the_strip_are_not_joined() -> None:
+    top = inspection(0, finding(box(10, 20, 50, 60), name="top"))
+    bottom = inspection(0, finding(box(10, 20, 50, 60), name="bottom"), side="bottom")
+
+    assert [event.side for event in events(top, bottom)] == ["bottom", "top"]
+
+
+def test_a_slanted_defect_in_both_cameras_counts_once() -> None:
+    def slanted(left: float, right: float) -> Points:
+        """The part between two positions across of a band 10 mm long that rises 1 in 2."""
+        return ((left / 2, left), (left / 2 + 10, left), (right / 2 + 10, right), (right / 2, right))
+
+    left = inspection(0, finding([(a - 60, c) for a, c in slanted(150, 200)]))
+    right = inspection(0, finding([(a - 60, c) for a, c in slanted(180, 240)]), camera="right")
+
+    (event,) = events(left, right)
+
+    assert math.isclose(event.area_mm2, 10 * 90, rel_tol=0.01)
