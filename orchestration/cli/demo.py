@@ -38,7 +38,10 @@ def demo(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder of the reports.", show_default="the setting reports.store"
+            "--output",
+            "-o",
+            help="Folder of the reports.",
+            show_default="the setting reports.store (coil-reports)",
         ),
     ] = None,
     length_m: Annotated[

@@ -30,7 +30,7 @@ def warnings_only(record: logging.LogRecord) -> bool:
 
 def configure_logging(*, debug: bool) -> None:
     """Warnings of our own packages to standard error, and what concerns the user of the libraries'."""
-    logging.basicConfig(level="WARNING", handlers=[ConsoleHandler()], force=True)
+    logging.basicConfig(level="WARNING", format="%(message)s", handlers=[ConsoleHandler()], force=True)
     for room in ROOMS:
         logging.getLogger(room).setLevel("DEBUG" if debug else "WARNING")
     # What kafka-python logs as an error, our own errors say in one line.

@@ -22,7 +22,11 @@ from workers.streams.redis_client import redis_client
 Format = Literal["table", "json", "csv", "html"]
 ReportsOption = Annotated[
     str | None,
-    typer.Option("--reports", help="Folder or URL of the reports.", show_default="the setting reports.store"),
+    typer.Option(
+        "--reports",
+        help="Folder or URL of the reports.",
+        show_default="the setting reports.store (coil-reports)",
+    ),
 ]
 
 

@@ -1,0 +1,73 @@
+"""The page of the command line, made from its help texts (`docs/cli.md`)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import typer.main
+
+from orchestration.cli.app import EXIT_CODES, app
+
+HEAD = """# The command line
+
+`coilwatch [OPTIONS] COMMAND [OPTIONS]`; `coilwatch COMMAND --help` says the same. Results go to standard
+output, everything else to standard error. This page is made from the help texts by `scripts/cli-docs`.
+"""
+
+
+def reference() -> str:
+    """The page as Markdown: exit codes, the options before the command, every command with its example."""
+    group: Any = typer.main.get_command(app)
+    parts = [
+        HEAD,
+        "## Exit codes\n",
+        *_exit_codes(),
+        "\n## Options before the command\n",
+        *_parameters(group),
+    ]
+    for name, command in group.commands.items():
+        parts += [f"\n## coilwatch {name}\n", *_text(command.help), *_parameters(command)]
+    return "\n".join(parts) + "\n"
+
+
+def _exit_codes() -> Iterator[str]:
+    yield from ("| code | meaning |", "|---|---|")
+    yield from (f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
+
+
+def _text(text: str) -> Iterator[str]:
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        line = " ".join(paragraph.split())
+        if line.startswith("Example: "):
+            yield f"```\n{line.removeprefix('Example: ')}\n```\n"
+        else:
+            yield f"{line}\n"
+
+
+def _parameters(command: Any) -> Iterator[str]:  # noqa: ANN401 - typer types what it makes as little
+    rows = [_row(parameter) for parameter in command.params if getattr(parameter, "help", None)]
+    rows = [row for row in rows if "completion" not in row]
+    if rows:
+        yield from ("| argument or option | meaning | default |", "|---|---|---|")
+        yield from rows
+
+
+def _row(parameter: Any) -> str:  # noqa: ANN401
+    names = (
+        [*parameter.opts, *parameter.secondary_opts]
+        if parameter.opts[0].startswith("-")
+        else [parameter.name.upper()]
+    )
+    cells = (", ".join(f"`{name}`" for name in names), parameter.help, _default(parameter))
+    return "| " + " | ".join(cell.replace("|", r"\|").replace("<", "&lt;") for cell in cells) + " |"
+
+
+def _default(parameter: Any) -> str:  # noqa: ANN401
+    if parameter.required:
+        return "required"
+    shown = getattr(parameter, "show_default", None)
+    if isinstance(shown, str):
+        return shown
+    return "" if parameter.default in {None, False} else f"{parameter.default}"

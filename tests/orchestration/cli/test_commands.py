@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import webbrowser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from orchestration.cli import browser
+from orchestration.cli.segmentation import map_names
+from tests.orchestration.cli.conftest import Coilwatch
+from tests.workers.report import example
+from workers.report.json_report import report_json
+
+RUN = Path("demo-line/demo-coil/run-1")
+
+
+def test_a_coil_from_simulation_to_score(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    strip, reports = tmp_path / "strip", tmp_path / "reports"
+    simulated = coilwatch("simulate", "--length-m", "1.2", "--output", strip)
+    assert simulated.code == 0
+    assert {path.name for path in strip.iterdir()} == {"left", "right", "truth.json", "line.toml"}
+
+    inspected = coilwatch("inspect", strip, "--coil", "demo-coil", "--output", reports)
+    assert inspected.code == 0
+    assert "Coil demo-coil run 1 on demo-line" in inspected.out
+    assert {path.name for path in (reports / RUN).iterdir()} == {
+        "report.json",
+        "report.html",
+        "events.csv",
+        "delivery.json",
+    }
+
+    files = (reports / RUN / "report.json", strip / "truth.json")
+    scored = coilwatch("score", *files, "--format", "json")
+    assert scored.code == 0
+    assert len(json.loads(scored.out)["by_kind"]) > 1
+    assert "found of those 10 mm and longer" in coilwatch("score", *files).out
+
+
+def test_demo_in_process_writes_where_the_settings_say(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    ran = coilwatch(
+        "--set", f"reports.store={store}", "demo", "--in-process", "--no-open", "--length-m", "0.5"
+    )
+    assert ran.code == 0
+    assert str(store / RUN / "report.html") in ran.out
+    assert (store / RUN / "report.json").is_file()
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A store with one report."""
+    coil = example.coil()
+    folder = tmp_path / "reports" / coil.line / coil.coil / f"run-{coil.run}"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_bytes(report_json(coil))
+    return tmp_path / "reports"
+
+
+def test_a_report_as_it_was_written(coilwatch: Coilwatch, reports: Path) -> None:
+    ran = coilwatch("report", example.coil().coil, "--reports", reports, "--format", "json")
+    assert ran.code == 0
+    assert ran.out.encode() == report_json(example.coil())
+
+
+def test_a_report_as_csv(coilwatch: Coilwatch, reports: Path) -> None:
+    ran = coilwatch("report", example.coil().coil, "--reports", reports, "--format", "csv")
+    assert ran.code == 0
+    assert len(list(csv.DictReader(io.StringIO(ran.out)))) == len(example.coil().events)
+
+
+def test_a_report_as_html(coilwatch: Coilwatch, reports: Path) -> None:
+    ran = coilwatch("report", example.coil().coil, "--reports", reports, "--format", "html")
+    assert ran.code == 0
+    assert ran.out.lower().startswith("<!doctype html>")
+
+
+def test_a_report_as_a_table(coilwatch: Coilwatch, reports: Path) -> None:
+    coil = example.coil()
+    ran = coilwatch("report", coil.coil, "--reports", reports)
+    assert ran.code == 0
+    assert coil.grade.decision.upper() in ran.out
+    assert all(reason in ran.out for reason in coil.grade.reasons)
+
+
+def test_coils_lists_reports_where_nothing_runs(coilwatch: Coilwatch, reports: Path) -> None:
+    ran = coilwatch("coils", "--reports", reports)
+    assert ran.code == 0
+    assert example.coil().coil in ran.out
+
+
+def test_coils_of_an_empty_store_says_what_to_do(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    ran = coilwatch("coils", "--reports", tmp_path)
+    assert ran.code == 0
+    assert ran.out == ""
+    assert "coilwatch demo" in ran.err
+
+
+def test_settings_show_origins_and_mask_secrets(
+    coilwatch: Coilwatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "[mine].toml"
+    file.write_text("[redis]\npassword = 'hunter2'\n")
+    monkeypatch.setenv("COILWATCH_KAFKA__FRAMES_PARTITIONS", "4")
+    ran = coilwatch("--settings", file, "--set", "ray.inspectors=3", "settings")
+    assert ran.code == 0
+    lines = {line.split()[1]: line for line in ran.out.splitlines() if line.startswith("│")}
+    assert "4 " in lines["kafka.frames_partitions"]
+    assert "environment COILWATCH_KAFKA__FRAMES_PARTITIONS" in lines["kafka.frames_partitions"]
+    assert "3 " in lines["ray.inspectors"]
+    assert "option" in lines["ray.inspectors"]
+    assert "default" in lines["ray.frame_workers"]
+    assert "********" in lines["redis.password"]
+    assert "hunter2" not in ran.out
+
+
+def test_status_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    ran = coilwatch("--set", f"run_directory={tmp_path}", "status")
+    assert ran.code == 1
+    assert ran.out.count(" down ") == 4
+
+
+def test_down_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    ran = coilwatch("--set", f"run_directory={tmp_path}", "down")
+    assert ran.code == 0
+    assert "Nothing ran" in ran.err
+
+
+def test_maps_have_the_size_and_the_names_of_their_images(
+    coilwatch: Coilwatch, strip: Path, tmp_path: Path
+) -> None:
+    images, maps = tmp_path / "images", tmp_path / "maps"
+    images.mkdir()
+    pixels = cv2.imread(str(next((strip / "left").glob("*.png"))), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(images / "a.png"), pixels[:100, :130])
+    cv2.imwrite(str(images / "a.jpg"), pixels[:100, :120])
+    cv2.imwrite(str(images / "wide [1].bmp"), pixels[:90, :300])
+    ran = coilwatch("segment", images, "--output", maps)
+    assert ran.code == 0
+    sizes = {path.name: cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape for path in maps.iterdir()}
+    assert sizes == {"a.png.png": (100, 130), "a.jpg.png": (100, 120), "wide [1].png": (90, 300)}
+
+
+def test_segment_of_one_image(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), np.full((40, 50), 90, np.uint8))
+    ran = coilwatch("segment", tmp_path / "one.png", "--output", tmp_path / "maps")
+    assert ran.code == 0
+    assert cv2.imread(str(tmp_path / "maps/one.png"), cv2.IMREAD_UNCHANGED).shape == (40, 50)
+
+
+@pytest.mark.parametrize(
+    ("images", "maps"),
+    [
+        (["a.png", "b.jpg"], ["a.png", "b.png"]),
+        (["a.png", "a.jpg", "b.png"], ["a.png.png", "a.jpg.png", "b.png"]),
+        (["a.bmp", "a.jpg", "a.jpg.png"], ["a.bmp.png", "a.jpg.png", "a.jpg.png.png"]),
+    ],
+)
+def test_no_two_maps_have_one_name(images: list[str], maps: list[str]) -> None:
+    assert map_names([Path(image) for image in images]) == maps
+
+
+def test_no_browser_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert not browser.can_show()
+
+
+def test_a_browser_that_does_not_start_costs_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(address: str) -> bool:
+        raise webbrowser.Error(address)
+
+    monkeypatch.setattr(webbrowser, "open", refuse)
+    browser.show(tmp_path / "report.html")
+    assert capsys.readouterr().err == "No browser could be started.\n"
+
+
+def test_what_ray_serve_says_in_passing_stays_unsaid(coilwatch: Coilwatch) -> None:
+    coilwatch("settings")
+    serve = logging.getLogger("ray.serve")
+    assert not serve.filter(logging.makeLogRecord({"levelno": logging.INFO}))
+    assert serve.filter(logging.makeLogRecord({"levelno": logging.WARNING}))
+    coilwatch("--debug", "settings")
+    assert serve.filter(logging.makeLogRecord({"levelno": logging.INFO}))
