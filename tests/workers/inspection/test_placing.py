@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from ingest.records import FrameHeader
+from tests.workers.inspection.segmentations import frame, strip
+from workers.inspection.placing import finding_id, place
+from workers.inspection.records import FrameResult, ModelIdentity, Region
+
+MODEL = ModelIdentity(name="csnet", version="1", digest="ab" * 16)
+REGION = Region(
+    component=2,
+    score=0.75,
+    area_px=24,
+    top=10,
+    left=20,
+    bottom=14,
+    right=26,
+    outline=((10, 20), (14, 20), (14, 26), (10, 26)),
+    thumbnail="picture",
+)
+
+
+def header(**changes: object) -> FrameHeader:
+    return frame(strip(100, 150)).header.model_copy(update=changes)
+
+
+def test_pixels_become_millimetres() -> None:
+    result = FrameResult(
+        status="inspected",
+        model=MODEL,
+        strip_left=8,
+        regions=(REGION,),
+        further_regions=3,
+        further_area_px=40,
+    )
+
+    placed = place(header(), result)
+
+    # 1000 mm along and 200 mm across, 0.5 mm a row and 0.25 mm a column.
+    (finding,) = placed.findings
+    assert (finding.start_mm, finding.end_mm, finding.left_mm, finding.right_mm) == (1005, 1007, 205, 206.5)
+    assert finding.outline == ((1005, 205), (1007, 205), (1007, 206.5), (1005, 206.5))
+    assert (finding.area_mm2, finding.score, finding.component) == (3, 0.75, 2)
+    assert (finding.thumbnail, finding.id) == ("picture", finding_id(header(), 2))
+    assert (placed.further_findings, placed.further_area_mm2) == (3, 5)
+    assert (placed.left_edge_mm, placed.right_edge_mm) == (202, None)
+    assert (placed.status, placed.model) == ("inspected", MODEL)
+
+
+def test_identity_and_extent_are_the_headers() -> None:
+    head = header(sequence=4, run=2)
+
+    placed = place(head, FrameResult(status="inspected", model=MODEL))
+
+    for name in set(FrameHeader.model_fields) - {"schema_version", "encoding", "captured_at"}:
+        assert getattr(placed, name) == getattr(head, name), name
+
+
+def test_an_unreadable_frame_keeps_its_place_and_reason() -> None:
+    placed = place(header(), FrameResult(status="unreadable", reason="PNG is cut off"))
+
+    assert (placed.status, placed.reason, placed.model) == ("unreadable", "PNG is cut off", None)
+    assert (placed.left_edge_mm, placed.right_edge_mm, placed.findings) == (None, None, ())
+    assert placed.along_mm == 1000
+
+
+def test_a_frame_without_strip_has_no_edges() -> None:
+    placed = place(header(), FrameResult(status="inspected", model=MODEL, strip_left=0, strip_right=0))
+
+    assert (placed.left_edge_mm, placed.right_edge_mm) == (None, None)
+
+
+def test_positions_carry_no_float_noise() -> None:
+    result = FrameResult(status="inspected", model=MODEL, regions=(REGION,))
+
+    (finding,) = place(header(along_mm=0.1, mm_per_row=0.1), result).findings
+
+    assert (finding.start_mm, finding.end_mm) == (1.1, 1.5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"line": "b"}, {"coil": "b"}, {"run": 2}, {"side": "bottom"}, {"camera": "b"}, {"sequence": 1}],
+    ids=str,
+)
+def test_ids_follow_identity_and_nothing_else(changes: dict[str, object]) -> None:
+    assert finding_id(header(**changes), 0) != finding_id(header(), 0)
+    assert finding_id(header(along_mm=5.0, digest="f" * 32), 0) == finding_id(header(), 0)
+    assert finding_id(header(), 1) != finding_id(header(), 0)
