@@ -9,21 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from models.segmenter import Segmenter
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from benchmarks.prepared_coil import PreparedCoil
 from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
+from models.segmenter import Segmenter
 from orchestration.line import running_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.streaming import stream
-from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil
 from workers.inspection.inspector import Inspector
-from workers.inspection.stages import StageTimes
+from workers.inspection.stages import Stage, StageTimes
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
 
@@ -48,7 +47,7 @@ class Throughput(BaseModel):
     distributed_tiles_per_s: float
     ratio: float
     equal: bool
-    stage_shares: dict[str, float]
+    stage_shares: dict[Stage, float]
 
 
 class CountingSegmenter:
@@ -95,7 +94,7 @@ def measure(length_m: float) -> Throughput:
 
 def _in_process(
     coil: PreparedCoil, warm_up: PreparedCoil, settings: Settings
-) -> tuple[bytes, float, int, dict[str, float]]:
+) -> tuple[bytes, float, int, dict[Stage, float]]:
     model = settings.model
     segmenter = CountingSegmenter(
         Segmenter.open(model.name, backend=model.backend, precision=model.precision)
@@ -107,32 +106,11 @@ def _in_process(
     times.seconds.clear()
     segmenter.tiles = 0
     started = time.perf_counter()
-    report = inspect_coil(coil, inspector, rules=rules, joining=settings.joining).report
+    report = inspect_coil(coil, inspector, rules=rules, joining=settings.joining, times=times).report
     seconds = time.perf_counter() - started
-    stages = {str(name): spent for name, spent in times.seconds.items()} | {
-        "join": _join_s(coil, inspector, settings)
-    }
-    total = sum(stages.values())
-    return (
-        report_json(report),
-        seconds,
-        segmenter.tiles,
-        {name: spent / total for name, spent in stages.items()},
-    )
-
-
-def _join_s(coil: PreparedCoil, inspector: Inspector, settings: Settings) -> float:
-    """Seconds that joining and reporting take, inspections given; on a tenth of the coil, scaled up."""
-    some = [frame for frame in coil.frames() if frame.header.sequence % 10 == 0]
-    inspections = inspector.inspect(some)
-    opened = coil.opened()
-    account = CoilAccount(opened.line, opened.coil, opened.run, settings.joining)
-    account.add_opened(opened)
-    started = time.perf_counter()
-    for inspection in inspections:
-        account.add(inspection)
-    account.report(account.close_record("idle"), GradingRules.load(settings.grading.file))
-    return (time.perf_counter() - started) * coil.total_frames / len(some)
+    total = sum(times.seconds.values())
+    shares = {stage: spent / total for stage, spent in times.seconds.items()}
+    return report_json(report), seconds, segmenter.tiles, shares
 
 
 def _distributed(coil: PreparedCoil, warm_up: PreparedCoil, settings: Settings) -> tuple[bytes, float]:

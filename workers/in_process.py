@@ -13,6 +13,7 @@ from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
 from workers.coil.records import CoilReport
 from workers.inspection.inspector import Inspector
+from workers.inspection.stages import NoStageTimes, StageTimes
 from workers.report.delivery import Delivery
 
 BATCH_FRAMES = 16
@@ -34,26 +35,32 @@ def inspect_coil(
     rules: GradingRules,
     joining: JoiningSettings,
     progress: Callable[[CoilAccount], None] | None = None,
+    times: StageTimes | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> InspectedCoil:
     """Inspect a whole coil in this process.
 
     Args:
         progress: called with the account after every batch.
+        times: where to count the time of joining; the inspector has its own.
     """
     started = now()
+    times = times or NoStageTimes()
     opened = source.opened()
     account = CoilAccount(opened.line, opened.coil, opened.run, joining=joining)
     account.add_opened(opened)
     frames = source.frames()
     while batch := list(islice(frames, BATCH_FRAMES)):
-        for inspection in inspector.inspect(batch):
-            account.add(inspection)
+        inspections = inspector.inspect(batch)
+        with times.stage("join"):
+            for inspection in inspections:
+                account.add(inspection)
         if progress:
             progress(account)
     for camera in source.closed():
         account.add_closed_camera(camera)
-    report = account.report(account.close_record("complete"), rules)
+    with times.stage("join"):
+        report = account.report(account.close_record("complete"), rules)
     counts = account.counts
     delivery = Delivery(
         path="in-process",
