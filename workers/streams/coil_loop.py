@@ -108,6 +108,7 @@ class CoilLoop:
             for record in records:
                 reports += self._read(partition, record)
             self._position[partition] = records[-1].offset + 1
+        self._drop_unopened()
         closings = self._ended_coils()
         if reports or closings or fetched:
             self._commit(reports, closings)
@@ -176,6 +177,17 @@ class CoilLoop:
             frames_sent=coil.account.counts.sent,
             dead_letters=coil.account.counts.unreadable,
         )
+
+    def _drop_unopened(self) -> None:
+        """Let go of records whose coil never opened: late ones of a coil that closed before we began.
+
+        They would hold the committed offset back for ever.
+        """
+        for key, coil in list(self._open.items()):
+            silent_s = self._clock() - coil.heard_at
+            if not coil.account.opened and silent_s >= self._settings.idle_s:
+                log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
+                del self._open[key]
 
     def _ended_coils(self) -> list[CoilClosed]:
         ended = []

@@ -54,7 +54,7 @@ class Line:
             consumer, producer, self.client, cache=cache, live_view=self.live_view, settings=settings
         )
 
-    def coil_loop(self, grace_s: float = 60.0) -> CoilLoop:
+    def coil_loop(self, grace_s: float = 60.0, idle_s: float = 600.0) -> CoilLoop:
         consumer = group_consumer(self.kafka, f"coils-{self.group}", "inspections")
         producer = transactional_producer(self.kafka, "test-coils")
         self._closing += [consumer.close, producer.close]
@@ -65,7 +65,7 @@ class Line:
             rules=GradingRules.load(None),
             joining=JoiningSettings(),
             live_view=self.live_view,
-            settings=CoilLoopSettings(group=f"coils-{self.group}", grace_s=grace_s),
+            settings=CoilLoopSettings(group=f"coils-{self.group}", grace_s=grace_s, idle_s=idle_s),
         )
 
     def send(self, coil: str, frames: list[EncodedFrame], count: int | None = None) -> None:
@@ -196,6 +196,33 @@ def test_a_coil_worker_that_starts_anew_reports_the_same(line: Line, coil: str) 
     report = line.run_until_reported(coil, frame_loop, line.coil_loop())
     assert report.closed == "complete"
     assert report.cameras[0].inspected == FRAMES + 1
+
+
+def test_frames_of_a_coil_that_never_opened_do_not_hold_the_offsets_back(line: Line, coil: str) -> None:
+    with Publisher(line.kafka) as publisher:
+        publisher.send(frame(coil, 0))
+    frame_loop, coil_loop = line.frame_loop(), line.coil_loop(idle_s=1.0)
+    _step_until(lambda: (LINE, coil, 1) in coil_loop._open, frame_loop, coil_loop)
+    _step_until(lambda: (LINE, coil, 1) not in coil_loop._open, frame_loop, coil_loop)
+    with pytest.raises(ReportNotFoundError):
+        line.store.read(LINE, coil)
+
+
+def test_a_coil_that_falls_silent_is_closed_and_held(line: Line, coil: str) -> None:
+    with Publisher(line.kafka) as publisher:
+        publisher.open_coil(opened(coil))
+        publisher.send(frame(coil, 1))
+    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop(idle_s=1.0))
+    assert report.closed == "idle"
+    assert report.grade.decision != "release"
+
+
+def _step_until(condition: Callable[[], bool], *loops: FrameLoop | CoilLoop) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        for loop in loops:
+            loop.step()
 
 
 def _dead_letters(connection: KafkaConnection) -> list[bytes]:
