@@ -36,8 +36,8 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
         status=result.status,
         reason=result.reason,
         model=result.model,
-        left_edge_mm=_across(header, result.strip_left) if has_strip else None,
-        right_edge_mm=_across(header, result.strip_right) if has_strip else None,
+        left_edge_mm=_edge(header, result.strip_left) if has_strip else None,
+        right_edge_mm=_edge(header, result.strip_right) if has_strip else None,
         findings=tuple(_finding(header, region) for region in result.regions),
         further_findings=result.further_regions,
         further_area_mm2=_area(header, result.further_area_px),
@@ -58,9 +58,9 @@ def _finding(header: FrameHeader, region: Region) -> Finding:
         area_mm2=_area(header, region.area_px),
         start_mm=_along(header, region.top),
         end_mm=_along(header, region.bottom),
-        left_mm=_across_mm(header, region.left),
-        right_mm=_across_mm(header, region.right),
-        outline=tuple((_along(header, row), _across_mm(header, column)) for row, column in region.outline),
+        left_mm=_across(header, region.left),
+        right_mm=_across(header, region.right),
+        outline=tuple((_along(header, row), _across(header, column)) for row, column in region.outline),
         thumbnail=region.thumbnail,
     )
 
@@ -69,12 +69,12 @@ def _along(header: FrameHeader, row: int) -> float:
     return round(header.along_mm + row * header.mm_per_row, DECIMALS)
 
 
-def _across_mm(header: FrameHeader, column: int) -> float:
+def _across(header: FrameHeader, column: int) -> float:
     return round(header.across_mm + column * header.mm_per_column, DECIMALS)
 
 
-def _across(header: FrameHeader, column: int | None) -> float | None:
-    return None if column is None else _across_mm(header, column)
+def _edge(header: FrameHeader, column: int | None) -> float | None:
+    return None if column is None else _across(header, column)
 
 
 def _area(header: FrameHeader, area_px: int) -> float:
