@@ -189,3 +189,15 @@ def test_what_ray_serve_says_in_passing_stays_unsaid(coilwatch: Coilwatch) -> No
     assert serve.filter(logging.makeLogRecord({"levelno": logging.WARNING}))
     coilwatch("--debug", "settings")
     assert serve.filter(logging.makeLogRecord({"levelno": logging.INFO}))
+
+
+def test_an_interrupt_is_exit_code_130(
+    coilwatch: Coilwatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestration.cli.simulation.write_coil", interrupt)
+    ran = coilwatch("simulate", "--output", tmp_path)
+    assert ran.code == 130
+    assert "Traceback" not in ran.err
