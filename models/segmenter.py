@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from models.errors import BackendError, TileError
 from models.inference.backend import TILE_SIZE, Backend, Precision
-from models.inference.blending import blend_maps, cut_tiles
 from models.inference.openvino_backend import OpenvinoBackend, has_native_bfloat16
 from models.inference.torch_backend import TorchBackend
+from models.tiling import blend, cut
 from models.weights import WeightsInfo, load, locate
 
 BackendChoice = Literal["auto", "torch", "openvino"]
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
 
+OVERLAP_PX = 64
+"""Shared by neighbouring tiles of an image: near its border a tile lacks context, its neighbour counts."""
 MAX_LOGIT = 30.0
 """Beyond it the sigmoid rounds to 0 or 255 anyway, and the exponential would overflow in float32."""
 
@@ -123,8 +125,8 @@ class Segmenter:
         if max(height, width) <= self.tile_size:
             tile = _resize(image, self.tile_size, self.tile_size)
             return _resize(self.segment([tile])[0], height, width)
-        tiles, places = cut_tiles(image)
-        return blend_maps(self.segment(tiles), places, (height, width))
+        tiling = cut(image, self.tile_size, OVERLAP_PX)
+        return blend(tiling, self.segment(tiling.tiles))
 
     def _check(self, tile: NDArray[np.uint8]) -> None:
         expected = (self.tile_size, self.tile_size)

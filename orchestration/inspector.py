@@ -1,17 +1,44 @@
-"""Makes an inspector as the settings describe it: the same one in a replica and in a single process."""
+"""Makes the inspector that the settings describe: the same in a replica and in one process."""
 
 from __future__ import annotations
 
-from models.segmenter import Segmenter
+from typing import TYPE_CHECKING
 
 from orchestration.settings import Settings
 from workers.inspection.inspector import Inspector
 from workers.inspection.stages import StageTimes
 
+if TYPE_CHECKING:
+    from models.segmenter import Segmenter
+
+
+def open_segmenter(settings: Settings, *, model: str | None = None, threads: int = 1) -> Segmenter:
+    """The segmenter as the settings describe it.
+
+    Args:
+        model: name of shipped weights or a file, instead of the settings' one.
+        threads: processor threads of one call.
+
+    Raises:
+        ModelsError: the weights or the back end are not there.
+    """
+    # Torch takes seconds to import, which commands that inspect nothing do not have.
+    from models.segmenter import Segmenter  # noqa: PLC0415
+
+    chosen = settings.model
+    return Segmenter.open(
+        model or chosen.name, backend=chosen.backend, precision=chosen.precision, threads=threads
+    )
+
 
 def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | None = None) -> Inspector:
-    """An inspector as the settings describe it, the same in a replica and in a single process."""
-    segmenter = Segmenter.open(
-        settings.model.name, backend=settings.model.backend, precision=settings.model.precision
-    )
-    return Inspector(segmenter, settings.inspection, threads=threads, times=times)
+    """The inspector as the settings describe it.
+
+    Args:
+        threads: frames inspected at the same time, each on one processor thread.
+        times: where to count the time of each stage.
+
+    Raises:
+        ModelsError: the weights or the back end are not there.
+    """
+    return Inspector(open_segmenter(settings), settings.inspection, threads=threads, times=times)

@@ -13,11 +13,10 @@ import typer
 from ingest.codecs import decode_image, encode
 from ingest.errors import BadImageError, SourceError
 from ingest.sources.layout import IMAGE_SUFFIXES, images_in
-from models.segmenter import Segmenter
 from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.state import state
-from orchestration.settings import Settings
+from orchestration.inspector import open_segmenter
 
 
 def segment(
@@ -41,7 +40,8 @@ def segment(
         raise SourceError(f"no images in {images}: expected {', '.join(IMAGE_SUFFIXES)}")
     maps = [made_folder(output) / name for name in map_names(files)]
     _spare_images(files, maps)
-    segmenter = _open_segmenter(state(context).settings, model)
+    with activity("Loading the network ..."):
+        segmenter = open_segmenter(state(context).settings, model=model, threads=os.cpu_count() or 1)
     unread = 0
     with frames_progress() as progress:
         task = progress.add_task("Segmenting", total=len(files), note="")
@@ -72,13 +72,3 @@ def _spare_images(files: Sequence[Path], maps: Sequence[Path]) -> None:
     for path in maps:
         if path.resolve() in images:
             raise SourceError(f"output {path}: expected another folder than the images', got that image")
-
-
-def _open_segmenter(settings: Settings, model: str | None) -> Segmenter:
-    with activity("Loading the network ..."):
-        return Segmenter.open(
-            model or settings.model.name,
-            backend=settings.model.backend,
-            precision=settings.model.precision,
-            threads=os.cpu_count() or 1,
-        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ingest.codecs import decode
 from ingest.errors import BadImageError
 from ingest.records import EncodedFrame
+from models.tiling import blend, cut
 from workers.errors import BadSettingsError, SegmentationError
 from workers.inspection.edges import StripEdges, find_strip_edges
 from workers.inspection.placing import place
@@ -20,7 +21,6 @@ from workers.inspection.records import FrameResult, Inspection, ModelIdentity
 from workers.inspection.regions import Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 from workers.inspection.stages import NoStageTimes, StageTimes
-from workers.inspection.tiles import blend, cut
 
 NO_REGIONS = Regions((), 0, 0)
 
@@ -115,7 +115,7 @@ class Inspector:
     def _find(self, pixels: NDArray[np.uint8], edges: StripEdges) -> Regions:
         size = self._segmentation.tile_size
         with self._times.stage("tile"):
-            tiling = cut(pixels, edges, size, self._settings.tile_overlap_px)
+            tiling = cut(pixels, size, self._settings.tile_overlap_px, edges.columns(pixels.shape[1]))
         with self._times.stage("network"):
             maps = self._segmentation.segment(tiling.tiles)
         if [saliency.shape for saliency in maps] != [(size, size)] * len(tiling.tiles):

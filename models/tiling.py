@@ -1,4 +1,4 @@
-"""Cuts the strip of a frame into tiles and puts their saliency maps together again."""
+"""Cuts images into overlapping tiles and puts the saliency maps of the tiles together again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.inspection.edges import StripEdges
-
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """The tiles of one frame.
+    """The tiles of one image.
 
     Attributes:
-        tiles: `(size, size)` uint8 each; the gap beside the strip is filled with mirrored strip, so that
-            the strip's edge is no contrast for the network.
+        tiles: `(size, size)` uint8 each.
         places: first row and column of each tile.
-        shape: of the frame.
+        shape: of the image.
         size: of a tile.
         overlap_px: how far neighbouring tiles overlap at least.
     """
@@ -31,21 +28,23 @@ class Tiling:
     overlap_px: int
 
 
-def cut(pixels: NDArray[np.uint8], edges: StripEdges, size: int, overlap_px: int) -> Tiling:
-    """Cut a frame into overlapping square tiles; tiles without strip are left out.
+def cut(
+    pixels: NDArray[np.uint8], size: int, overlap_px: int, columns: tuple[int, int] | None = None
+) -> Tiling:
+    """Cut an image into overlapping square tiles.
 
     Args:
-        pixels: frame `(H, W)` uint8 of any size; a frame smaller than a tile is mirrored at its far borders.
-        edges: of the strip in it.
+        pixels: image `(H, W)` uint8 of any size; one smaller than a tile is mirrored at its far borders.
         size: of a tile.
         overlap_px: least overlap of neighbouring tiles, below `size`.
+        columns: first column that matters and the one after the last. The others show these mirrored, so
+            that what ends there is no contrast for a network; tiles of others alone are left out.
     """
     height, width = pixels.shape
-    left, right = edges.columns(width)
+    left, right = columns or (0, width)
     filled = pixels[:, _mirror(width, left, right)] if (left, right) != (0, width) else pixels
     if height < size or width < size:
-        rows, columns = _mirror(max(height, size), 0, height), _mirror(max(width, size), 0, width)
-        filled = filled[rows][:, columns]
+        filled = filled[_mirror(max(height, size), 0, height)][:, _mirror(max(width, size), 0, width)]
     places = [
         (row, column)
         for row, column in product(_starts(height, size, overlap_px), _starts(width, size, overlap_px))
@@ -56,7 +55,7 @@ def cut(pixels: NDArray[np.uint8], edges: StripEdges, size: int, overlap_px: int
 
 
 def blend(tiling: Tiling, maps: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The saliency map of a frame, `(H, W)` uint8; 0 where there was no tile.
+    """The saliency map of an image, `(H, W)` uint8; 0 where there was no tile.
 
     Where tiles overlap, each counts the more the farther the pixel lies from its border.
     """
@@ -68,8 +67,8 @@ def blend(tiling: Tiling, maps: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     total = np.full((height, width), 0.5, np.float32)
     for (row, column), saliency in zip(tiling.places, maps, strict=True):
         total[row : row + size, column : column + size] += saliency * down[row] * across[column].T
-    frame: NDArray[np.uint8] = total[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
-    return frame
+    blended: NDArray[np.uint8] = total[: tiling.shape[0], : tiling.shape[1]].astype(np.uint8)
+    return blended
 
 
 def _starts(length: int, size: int, overlap_px: int) -> list[int]:

@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.inspection.edges import StripEdges
-from workers.inspection.tiles import Tiling, blend, cut
+from models.tiling import Tiling, blend, cut
 
-WHOLE = StripEdges(None, None)
 SIZE, OVERLAP = 32, 8
 
 
@@ -28,7 +26,7 @@ sides = st.integers(1, 3 * SIZE)
 def test_tiles_cover_the_frame_and_show_its_pixels(height: int, width: int, overlap: int) -> None:
     pixels = picture(height, width)
 
-    tiling = cut(pixels, WHOLE, SIZE, overlap)
+    tiling = cut(pixels, SIZE, overlap)
 
     covered = np.zeros((max(height, SIZE), max(width, SIZE)), bool)
     for tile, (row, column) in zip(tiling.tiles, tiling.places, strict=True):
@@ -45,7 +43,7 @@ def test_tiles_cover_the_frame_and_show_its_pixels(height: int, width: int, over
 @settings(max_examples=80, deadline=None)
 @given(length=st.integers(SIZE, 20 * SIZE), overlap=st.integers(0, SIZE - 1))
 def test_neighbouring_tiles_overlap_enough_and_none_is_needless(length: int, overlap: int) -> None:
-    places = cut(np.zeros((SIZE, length), np.uint8), WHOLE, SIZE, overlap).places
+    places = cut(np.zeros((SIZE, length), np.uint8), SIZE, overlap).places
     starts = [column for _, column in places]
 
     steps = np.diff(starts)
@@ -59,7 +57,7 @@ def test_neighbouring_tiles_overlap_enough_and_none_is_needless(length: int, ove
 @settings(max_examples=60, deadline=None)
 @given(height=sides, width=sides, value=st.integers(0, 255), overlap=st.integers(0, SIZE - 1))
 def test_constant_maps_blend_to_a_constant(height: int, width: int, value: int, overlap: int) -> None:
-    tiling = cut(picture(height, width), WHOLE, SIZE, overlap)
+    tiling = cut(picture(height, width), SIZE, overlap)
 
     blended = blend(tiling, constant_maps(tiling, value))
 
@@ -71,13 +69,13 @@ def test_constant_maps_blend_to_a_constant(height: int, width: int, value: int, 
 @pytest.mark.parametrize("shape", [(480, 480), (256, 1600), (5, 900), (100, 3)])
 def test_the_tiles_themselves_blend_to_the_frame(shape: tuple[int, int]) -> None:
     pixels = picture(*shape)
-    tiling = cut(pixels, WHOLE, 256, 32)
+    tiling = cut(pixels, 256, 32)
 
     np.testing.assert_array_equal(blend(tiling, list(tiling.tiles)), pixels)
 
 
 def test_one_map_gives_way_to_the_next_over_the_overlap() -> None:
-    tiling = cut(np.zeros((SIZE, 2 * SIZE - OVERLAP), np.uint8), WHOLE, SIZE, OVERLAP)
+    tiling = cut(np.zeros((SIZE, 2 * SIZE - OVERLAP), np.uint8), SIZE, OVERLAP)
     dark, bright = constant_maps(tiling, 0)[0], constant_maps(tiling, 255)[0]
 
     middle = blend(tiling, [dark, bright])[SIZE // 2].astype(int)
@@ -91,7 +89,7 @@ def test_one_map_gives_way_to_the_next_over_the_overlap() -> None:
 def test_a_frame_smaller_than_a_tile_is_mirrored() -> None:
     pixels = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
 
-    (tile,) = cut(pixels, WHOLE, 8, 2).tiles
+    (tile,) = cut(pixels, 8, 2).tiles
 
     assert tile[0].tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
     assert tile[:, 0].tolist() == [1, 4, 4, 1, 1, 4, 4, 1]
@@ -101,7 +99,7 @@ def test_the_gap_beside_the_strip_shows_mirrored_strip() -> None:
     pixels = np.zeros((8, 16), np.uint8)
     pixels[:, 4:12] = np.arange(10, 18)
 
-    first, second = cut(pixels, StripEdges(4, 12), 8, 0).tiles
+    first, second = cut(pixels, 8, 0, columns=(4, 12)).tiles
 
     assert first[0].tolist() == [13, 12, 11, 10, 10, 11, 12, 13]
     assert second[0].tolist() == [14, 15, 16, 17, 17, 16, 15, 14]
@@ -109,7 +107,7 @@ def test_the_gap_beside_the_strip_shows_mirrored_strip() -> None:
 
 
 def test_tiles_without_strip_are_left_out() -> None:
-    tiling = cut(picture(SIZE, 10 * SIZE), StripEdges(5 * SIZE, 6 * SIZE), SIZE, 0)
+    tiling = cut(picture(SIZE, 10 * SIZE), SIZE, 0, columns=(5 * SIZE, 6 * SIZE))
 
     blended = blend(tiling, constant_maps(tiling, 200))
 
