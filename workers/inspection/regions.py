@@ -15,6 +15,8 @@ from workers.inspection.settings import InspectionSettings
 SCORE_DECIMALS = 4
 THUMBNAIL_SIDE_PX = 160
 """Longest side of a thumbnail: what fits 4 KB at a quality that shows the defect."""
+THUMBNAILS_BYTES = 400 * 1024
+"""All thumbnails of a frame together, in JPEG: with them an inspection record stays under 1 MiB."""
 QUALITIES = (85, 70, 55, 40)
 CONNECTIVITY = 8
 OUTLINE_TOLERANCE_PX = 0.75
@@ -79,7 +81,9 @@ def find_regions(
     numbered = sorted(enumerate(kept), key=lambda pair: (-pair[1].area_px, pair[0]))
     largest = sorted(numbered[: settings.max_regions], key=lambda pair: pair[0])
     rest = numbered[settings.max_regions :]
-    regions = tuple(_region(number, component, picture, settings) for number, component in largest)
+    thumbnail_bytes = min(settings.max_thumbnail_bytes, THUMBNAILS_BYTES // max(1, len(largest)))
+    limits = settings.model_copy(update={"max_thumbnail_bytes": thumbnail_bytes})
+    regions = tuple(_region(number, component, picture, limits) for number, component in largest)
     return Regions(regions, len(rest), sum(component.area_px for _, component in rest))
 
 

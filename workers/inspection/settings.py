@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Revision of edges, tiling and components. Counted up when they change a result, so caches forget."""
 
 

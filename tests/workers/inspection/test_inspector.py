@@ -160,3 +160,16 @@ def test_the_time_of_each_stage_is_counted() -> None:
 
     assert set(times.seconds) == {"decode", "edges", "tile", "network", "components"}
     assert min(times.seconds.values()) > 0
+
+
+def test_the_record_of_a_frame_full_of_defects_stays_under_a_mebibyte() -> None:
+    grain = np.random.default_rng(3).integers(0, 256, (1600, 1600), dtype=np.uint8)
+    pixels = np.where(grain < 110, 30, grain).astype(np.uint8)
+    rows, columns = np.indices(pixels.shape)
+    pixels[(rows % 80 < 60) & (columns % 80 < 60) & (grain < 200)] = 30
+
+    (inspection,) = Inspector(DarkIsDefect(), InspectionSettings(min_area_px=1)).inspect([frame(pixels)])
+
+    assert len(inspection.findings) == 200
+    assert inspection.further_findings > 0
+    assert len(inspection.to_json()) < 1024 * 1024
