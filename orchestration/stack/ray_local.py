@@ -45,8 +45,8 @@ QUIET = {
     "RAY_prestart_worker_first_driver": "0",
     "RAY_worker_niceness": "0",
 }
-"""No reports to Ray's makers, no copy of a uv project, no workers before somebody asks for them, and workers of
-normal priority: Ray's default (nice 15) gives way to all else here, and the strip does not wait."""
+"""No reports to Ray's makers, no copy of a uv project, no workers before somebody asks for them, and workers
+of normal priority: Ray's default (nice 15) gives way to all else here, and the strip does not wait."""
 
 
 def start(settings: RaySettings, directory: Path, record: Callable[[StartedPart], None]) -> StartedPart:
