@@ -26,6 +26,7 @@ from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
 from workers.streams.redis_client import redis_client
+from workers.streams.redis_rest import RedisRest
 from workers.streams.result_cache import ResultCache
 
 REPLICA_CPUS = 0.1
@@ -74,12 +75,13 @@ class FrameWorkerReplica:
         settings = self._settings
         connection = settings.kafka.connection()
         client = redis_client(settings.redis.url, settings.redis.client_options())
+        rest = RedisRest()
         return FrameLoop(
             group_consumer(connection, settings.frame_worker.group, "frames"),
             transactional_producer(connection, "coilwatch-frame-worker"),
             ServeInspectionClient(self._inspectors, settings.frame_worker.batches_in_flight),
-            cache=ResultCache(client),
-            live_view=LiveView(client),
+            cache=ResultCache(client, rest),
+            live_view=LiveView(client, rest),
             settings=settings.frame_worker,
         )
 
@@ -97,6 +99,9 @@ class CoilWorkerReplica:
     def __init__(self, settings: Settings, frame_workers: DeploymentHandle[Any]) -> None:
         self._settings = settings
         self.frame_workers = frame_workers
+        # What cannot be read fails the deployment, with its one line, and not a thread.
+        self._rules = GradingRules.load(settings.grading.file)
+        self._store = ReportStore(settings.reports.store)
         self._thread = LoopThread("coil worker", self._build)
 
     def _build(self) -> CoilLoop:
@@ -105,8 +110,8 @@ class CoilWorkerReplica:
         return CoilLoop(
             group_consumer(connection, settings.coil_worker.group, "inspections"),
             transactional_producer(connection, "coilwatch-coil-worker"),
-            ReportStore(settings.reports.store),
-            rules=GradingRules.load(settings.grading.file),
+            self._store,
+            rules=self._rules,
             joining=settings.joining,
             live_view=LiveView(redis_client(settings.redis.url, settings.redis.client_options())),
             settings=settings.coil_worker,

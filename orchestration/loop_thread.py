@@ -10,8 +10,12 @@ from typing import Protocol
 
 from kafka.errors import KafkaError
 
-CONNECT_RETRY_S = 2.0
-"""Pause between attempts to reach Kafka; each attempt leaves one line in the log."""
+PAUSE_S = 2.0
+"""Before another attempt to reach Kafka, and before a loop that failed begins anew."""
+STUCK_AFTER_S = 60.0
+"""A step takes well under a second, a broker's restart some 20 s."""
+STOP_TIMEOUT_S = 8.0
+"""A stop ends before Serve's own patience does (10 s)."""
 
 log = logging.getLogger(__name__)
 
@@ -22,23 +26,37 @@ class Loop(Protocol):
     def step(self) -> None:
         """Do a little work; return within seconds."""
 
+    def close(self) -> None:
+        """Let go of Kafka, so that others take over at once."""
+
 
 class LoopThread:
-    """Builds a loop once Kafka is there, steps it, and remembers when it last did and why it died.
+    """Builds a loop once Kafka is there, steps it, and begins anew after a passing failure.
+
+    Passing are Kafka's errors and our own that say they are `retriable`; anything else ends the thread, and
+    `check` says so.
 
     Args:
         build: makes the loop; raises `KafkaError` while Kafka cannot be reached.
         stuck_after_s: a loop that has not finished a step for this long counts as dead.
+        pause_s: before another attempt.
     """
 
-    def __init__(self, name: str, build: Callable[[], Loop], *, stuck_after_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[], Loop],
+        *,
+        stuck_after_s: float = STUCK_AFTER_S,
+        pause_s: float = PAUSE_S,
+    ) -> None:
         self._name = name
         self._build = build
         self._stuck_after_s = stuck_after_s
+        self._pause_s = pause_s
         self._stop = threading.Event()
-        self._stepped_at = time.monotonic()
-        self._death: BaseException | None = None
-        self.running = threading.Event()
+        self._moved_at = time.monotonic()
+        self._death: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -50,32 +68,36 @@ class LoopThread:
         """
         if self._death is not None:
             raise RuntimeError(f"{self._name} died: {self._death!r}") from self._death
-        still_s = time.monotonic() - self._stepped_at
+        still_s = time.monotonic() - self._moved_at
         if still_s > self._stuck_after_s:
             raise RuntimeError(f"{self._name} has not moved for {still_s:.0f} s")
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Let the step in hand finish and end the thread."""
+    def stop(self) -> None:
+        """Let the step in hand finish, leave the group and end the thread."""
         self._stop.set()
-        self._thread.join(timeout_s)
+        self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         try:
-            loop = self._build_when_kafka_is_there()
-            self.running.set()
-            while loop is not None and not self._stop.is_set():
-                loop.step()
-                self._stepped_at = time.monotonic()
-        except BaseException as death:
+            while not self._stop.is_set():
+                self._run_once()
+        except Exception as death:
             log.exception("%s died", self._name)
             self._death = death
 
-    def _build_when_kafka_is_there(self) -> Loop | None:
-        while not self._stop.is_set():
+    def _run_once(self) -> None:
+        """One life of a loop, from its building to a stop or a failure."""
+        try:
+            loop = self._build()
             try:
-                return self._build()
-            except KafkaError as error:
-                log.warning("%s waits for Kafka: %s", self._name, error)
-                self._stepped_at = time.monotonic()
-                self._stop.wait(CONNECT_RETRY_S)
-        return None
+                while not self._stop.is_set():
+                    loop.step()
+                    self._moved_at = time.monotonic()
+            finally:
+                loop.close()
+        except Exception as error:
+            if not isinstance(error, KafkaError) and not getattr(error, "retriable", False):
+                raise
+            log.warning("%s begins anew in %.0f s: %s", self._name, self._pause_s, error)
+            self._moved_at = time.monotonic()
+            self._stop.wait(self._pause_s)

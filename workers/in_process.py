@@ -11,7 +11,7 @@ from ingest.sources.source import Source
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
-from workers.coil.records import CoilReport
+from workers.coil.records import CloseReason, CoilReport
 from workers.inspection.inspector import Inspector
 from workers.inspection.stages import NoStageTimes, StageTimes
 from workers.report.delivery import Delivery
@@ -60,7 +60,8 @@ def inspect_coil(
     for camera in source.closed():
         account.add_closed_camera(camera)
     with times.stage("join"):
-        report = account.report(account.close_record("complete"), rules)
+        reason: CloseReason = "complete" if account.complete else "grace time passed"
+        report = account.report(account.close_record(reason), rules)
     counts = account.counts
     delivery = Delivery(
         path="in-process",

@@ -17,6 +17,9 @@ from workers.inspection.records import Inspection, ModelIdentity
 DECIMALS = 3
 SHARE_DECIMALS = 6
 CameraKey = tuple[Side, str]
+MISSING_RUNS = 1_000
+"""Gaps that a closing record names: with tens of thousands it would be larger than its topic takes. The report
+counts them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,10 @@ class CoilAccount:
         return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
 
     def close_record(self, reason: CloseReason) -> CoilClosed:
-        """The record that closes the coil as it is now."""
-        return CoilClosed(line=self.line, coil=self.coil, run=self.run, reason=reason, missing=self.missing())
+        """The record that closes the coil as it is now; of very many gaps it names the first ones."""
+        return CoilClosed(
+            line=self.line, coil=self.coil, run=self.run, reason=reason, missing=self.missing()[:MISSING_RUNS]
+        )
 
     def report(self, closed: CoilClosed, rules: GradingRules) -> CoilReport:
         """The coil report: a function of the set of records taken."""

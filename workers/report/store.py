@@ -78,7 +78,16 @@ class ReportStore:
         self._put(f"{folder}/report.html", html_report(report, delivery).encode())
         self._put(f"{folder}/delivery.json", delivery_json(delivery))
         self._put(f"{folder}/{REPORT_FILE}", data)
-        return ReportLocation(folder=folder, digest=hashlib.blake2b(data, digest_size=16).hexdigest())
+        return self.location(report)
+
+    def location(self, report: CoilReport) -> ReportLocation:
+        """Where a report is, or would be, and the digest of its `report.json`.
+
+        Raises:
+            BadNameError: line, coil or run cannot name a folder.
+        """
+        digest = hashlib.blake2b(report_json(report), digest_size=16).hexdigest()
+        return ReportLocation(folder=self.folder(report.line, report.coil, report.run), digest=digest)
 
     def read(self, line: str, coil: str, run: int | None = None) -> CoilReport:
         """Read the report of a coil's run, of its latest finished run without one.
@@ -119,6 +128,29 @@ class ReportStore:
             BadNameError: line, coil or run cannot name a folder.
         """
         return f"{self._coil_folder(line, coil)}/{_run_name(run)}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a directory of this machine."""
+        return isinstance(self._files, LocalFileSystem)
+
+    def has(self, line: str, coil: str, run: int) -> bool:
+        """Whether the report of a run is finished.
+
+        Raises:
+            BadNameError: line, coil or run cannot name a folder.
+            StoreError: the store could not be read.
+        """
+        return self._get(f"{self.folder(line, coil, run)}/{REPORT_FILE}") is not None
+
+    def latest_run(self, line: str, coil: str) -> int:
+        """The highest run of a coil that has a folder, its report finished or cut off; 0 when none has.
+
+        Raises:
+            BadNameError: line or coil cannot name a folder.
+            StoreError: the store could not be read.
+        """
+        return max(self._runs(self._coil_folder(line, coil)), default=0)
 
     def line_of(self, coil: str) -> str:
         """The one line that has a folder of a coil.
@@ -176,7 +208,7 @@ class ReportStore:
         try:
             self._files.invalidate_cache()
             entries = self._files.ls(folder, detail=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise StoreError(f"{folder}: {error}") from error
@@ -196,7 +228,7 @@ class ReportStore:
 
     def _put(self, path: str, data: bytes) -> None:
         try:
-            if isinstance(self._files, LocalFileSystem):
+            if self.is_local:
                 write_atomically(path, data)
             else:
                 self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)

@@ -11,15 +11,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
@@ -28,7 +27,9 @@ from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
 from workers.coil.records import CloseReason, CoilClosed, CoilReport
+from workers.inspection.records import Inspection
 from workers.report.delivery import Delivery
+from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportLocation, ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.messages import (
@@ -38,10 +39,17 @@ from workers.streams.messages import (
     key_bytes,
     read_inspection_record,
 )
+from workers.streams.rewinding import Rebalances, rewind_to_committed
 from workers.streams.settings import CoilLoopSettings
 
 REMEMBERED_COILS = 1_000
 """Closed coils whose late records are recognised as such; older ones are long past every retry."""
+
+MOST_FAILURES = 5
+"""Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
+LONG_STEP_S = 5.0
+"""A step takes well under a second; one that takes longer stood still, and with it the coils' clocks."""
+CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +104,26 @@ class CoilLoop:
         self._open: dict[CoilKey, OpenCoil] = {}
         self._closed: OrderedDict[CoilKey, int] = OrderedDict()
         self._position: dict[TopicPartition, int] = {}
-        consumer.subscribe([INSPECTIONS_TOPIC], listener=_Rebuild(self))
+        self._failures = 0
+        self._stepped_at = clock()
+        self._rebalances = Rebalances()
+        consumer.subscribe([INSPECTIONS_TOPIC], listener=self._rebalances)
 
     def step(self) -> None:
-        """Read what is there, report coils that closed, close coils that ended, refresh the live view."""
+        """Read what is there, report coils that closed, close coils that ended, refresh the live view.
+
+        Raises:
+            KafkaError: the loop cannot go on; a new one rebuilds from the log.
+            StoreError: the report store did not take a report; the same.
+        """
+        self._forgive_pauses()
         fetched = self._consumer.poll(
             int(self._settings.poll_s * 1000), max_records=self._settings.poll_records
         )
+        if self._rebalances.happened():
+            self._rebuild()
+            return
+        member = self._consumer.group_metadata()
         reports: list[CoilReported] = []
         for partition, records in fetched.items():
             for record in records:
@@ -111,16 +132,28 @@ class CoilLoop:
         self._drop_unopened()
         closings = self._ended_coils()
         if reports or closings or fetched:
-            self._commit(reports, closings)
+            self._commit(reports, closings, member)
         for key, coil in self._open.items():
             self._show(key, coil)
 
-    def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Drop the state of partitions that are taken away; their next owner rebuilds it from the log."""
-        gone = set(partitions)
-        self._open = {key: coil for key, coil in self._open.items() if coil.partition not in gone}
-        for partition in gone:
-            self._position.pop(partition, None)
+    def close(self) -> None:
+        """Leave the group at once, so that others take over; they rebuild from the log."""
+        self._consumer.close()
+        self._producer.close(CLOSE_TIMEOUT_S)
+
+    def _rebuild(self) -> None:
+        """Drop all open coils and read the log again from the committed offsets."""
+        self._open.clear()
+        self._position.clear()
+        rewind_to_committed(self._consumer)
+
+    def _forgive_pauses(self) -> None:
+        """What this loop slept through (Kafka away, the process stopped) is no silence of the coils."""
+        now = self._clock()
+        if now - self._stepped_at > LONG_STEP_S:
+            for coil in self._open.values():
+                coil.heard_at += now - self._stepped_at
+        self._stepped_at = now
 
     def _read(self, partition: TopicPartition, record: ConsumerRecord) -> list[CoilReported]:
         try:
@@ -138,14 +171,22 @@ class CoilLoop:
         coil.heard_at = self._clock()
         coil.changed = True
         if isinstance(message, CoilClosed):
-            return [self._report(key, coil, message)]
-        if isinstance(message, CoilOpened):
-            coil.account.add_opened(message)
-        elif isinstance(message, CameraClosed):
-            coil.account.add_closed_camera(message)
-        else:
-            coil.account.add(message)
+            return self._close(key, coil, message)
+        _take(coil.account, message)
         return []
+
+    def _close(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed) -> list[CoilReported]:
+        """Report a coil, unless its report is there already or only the end of its log was read again.
+
+        Committed offsets go back to the oldest open coil, so the last records of a coil that was reported
+        long ago may be read once more beside it.
+        """
+        written = self._written_report(key)
+        if written is None and coil.account.opened:
+            written = self._report(key, coil, closed)
+        del self._open[key]
+        self._remember(key)
+        return [written] if written else []
 
     def _begin(self, key: CoilKey, partition: TopicPartition, record: ConsumerRecord) -> OpenCoil:
         account = CoilAccount(*key, joining=self._joining)
@@ -157,13 +198,21 @@ class CoilLoop:
     def _report(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed) -> CoilReported:
         report = coil.account.report(closed, self._rules)
         location = self._store.write(report, self._delivery(key, coil))
-        del self._open[key]
-        self._closed[key] = 0
-        while len(self._closed) > REMEMBERED_COILS:
-            self._closed.popitem(last=False)
         if self._live_view:
             self._live_view.show(_live(key, coil.account, report))
         return _announcement(report, location)
+
+    def _written_report(self, key: CoilKey) -> CoilReported | None:
+        try:
+            report = self._store.read(*key)
+        except ReportNotFoundError:
+            return None
+        return _announcement(report, self._store.location(report))
+
+    def _remember(self, key: CoilKey) -> None:
+        self._closed[key] = 0
+        while len(self._closed) > REMEMBERED_COILS:
+            self._closed.popitem(last=False)
 
     def _delivery(self, key: CoilKey, coil: OpenCoil) -> Delivery:
         counters = self._live_view.counters(key) if self._live_view else {}
@@ -188,6 +237,7 @@ class CoilLoop:
             if not coil.account.opened and silent_s >= self._settings.idle_s:
                 log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
                 del self._open[key]
+                self._remember(key)
 
     def _ended_coils(self) -> list[CoilClosed]:
         ended = []
@@ -208,7 +258,9 @@ class CoilLoop:
             return "idle"
         return None
 
-    def _commit(self, reports: list[CoilReported], closings: list[CoilClosed]) -> None:
+    def _commit(
+        self, reports: list[CoilReported], closings: list[CoilClosed], member: ConsumerGroupMetadata
+    ) -> None:
         try:
             self._producer.begin_transaction()
             for closing in closings:
@@ -216,10 +268,12 @@ class CoilLoop:
                 self._producer.send(INSPECTIONS_TOPIC, key=key, value=closing.to_json())
             for report in reports:
                 self._producer.send(EVENTS_TOPIC, key=key_bytes(coil_key(report)), value=report.to_json())
-            self._producer.send_offsets_to_transaction(self._offsets(), self._consumer.group_metadata())
+            self._producer.send_offsets_to_transaction(self._offsets(), member)
             self._producer.commit_transaction()
         except KafkaError as error:
             self._roll_back(error)
+        else:
+            self._failures = 0
 
     def _offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
         offsets = dict(self._position)
@@ -228,18 +282,18 @@ class CoilLoop:
         return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
 
     def _roll_back(self, error: KafkaError) -> None:
-        """Abort and rebuild everything from the committed offsets."""
+        """Abort and rebuild everything from the committed offsets.
+
+        Raises:
+            KafkaError: it happened too often in a row, or the producer is fenced: a new loop must begin.
+        """
+        self._failures += 1
+        if self._failures > MOST_FAILURES:
+            raise error
         log.warning("transaction rolled back, rebuilding from the log: %s", error)
         self._producer.abort_transaction()
-        assignment = self._consumer.assignment()
-        self.forget(assignment)
         self._closed.clear()
-        for partition in assignment:
-            offset = self._consumer.committed(partition)
-            if offset is None:
-                self._consumer.seek_to_beginning(partition)
-            else:
-                self._consumer.seek(partition, offset)
+        self._rebuild()
 
     def _show(self, key: CoilKey, coil: OpenCoil) -> None:
         due = self._clock() - coil.shown_at >= self._settings.live_view_s
@@ -249,17 +303,13 @@ class CoilLoop:
             coil.changed = False
 
 
-class _Rebuild(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Coils of partitions that are taken away go with them."""
-
-    def __init__(self, loop: CoilLoop) -> None:
-        self._loop = loop
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._loop.forget(revoked)
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        log.info("partitions assigned: %s", sorted(p.partition for p in assigned))
+def _take(account: CoilAccount, message: Inspection | CoilOpened | CameraClosed) -> None:
+    if isinstance(message, CoilOpened):
+        account.add_opened(message)
+    elif isinstance(message, CameraClosed):
+        account.add_closed_camera(message)
+    else:
+        account.add(message)
 
 
 def _live(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) -> LiveCoil:

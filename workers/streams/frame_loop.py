@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDoneError
 from dataclasses import dataclass, field
@@ -18,9 +18,8 @@ from typing import Protocol
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
@@ -30,6 +29,7 @@ from workers.inspection.records import FrameResult, ModelIdentity
 from workers.streams.live_view import LiveView
 from workers.streams.messages import CoilKey, Control, coil_key, dead_letter, key_bytes, read_frame_record
 from workers.streams.result_cache import ResultCache
+from workers.streams.rewinding import Rebalances, rewind_to_committed
 from workers.streams.settings import FrameLoopSettings
 
 KEEP_ALIVE_S = 2.0
@@ -37,14 +37,18 @@ KEEP_ALIVE_S = 2.0
 WAIT_SLICE_S = 0.05
 """How long one look at a running inspection takes before the loop looks at Kafka again."""
 
+MOST_FAILURES = 5
+"""Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
+CLOSE_TIMEOUT_S = 2.0
+
 log = logging.getLogger(__name__)
 
 
 class InspectionClient(Protocol):
     """Where frames are inspected: another process, or this one."""
 
-    def identity(self) -> ModelIdentity:
-        """The model that would inspect a frame now."""
+    def identity(self) -> ModelIdentity | None:
+        """The model that would inspect a frame now, None while that is not known; never waits."""
 
     def submit(self, frames: Sequence[EncodedFrame]) -> Future[list[FrameResult]]:
         """Start inspecting; the future holds one result per frame, in order."""
@@ -52,9 +56,15 @@ class InspectionClient(Protocol):
 
 @dataclass
 class Batch:
-    """Records that are inspected and committed together."""
+    """Records that are inspected and committed together.
+
+    Attributes:
+        member: what this loop was in its group when it fetched them. Kafka refuses their offsets from a
+            member that has been through a rebalance since.
+    """
 
     records: list[ConsumerRecord]
+    member: ConsumerGroupMetadata
     frames: list[tuple[ConsumerRecord, EncodedFrame]] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     foreign: list[tuple[ConsumerRecord, str]] = field(default_factory=list)
@@ -106,8 +116,10 @@ class FrameLoop:
         self._waiting: deque[Batch] = deque()
         self._in_flight: deque[Batch] = deque()
         self._polled_at = clock()
+        self._failures = 0
         self.counts: Counter[str] = Counter()
-        consumer.subscribe([FRAMES_TOPIC], listener=_Forget(self))
+        self._rebalances = Rebalances()
+        consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
 
     def step(self) -> None:
         """Fetch if there is room, start what waits, commit what is done."""
@@ -115,16 +127,14 @@ class FrameLoop:
         self._start()
         self._finish()
 
-    def finish_in_hand(self, timeout_s: float) -> None:
-        """Commit what is under way, abandon what is not done in time; for a graceful stop."""
-        self._waiting.clear()
-        deadline = self._clock() + timeout_s
-        while self._in_flight and self._clock() < deadline:
-            self._finish()
+    def close(self) -> None:
+        """Abandon the batches in hand and leave the group at once, so that others take over."""
         self.forget()
+        self._consumer.close()
+        self._producer.close(CLOSE_TIMEOUT_S)
 
     def forget(self) -> None:
-        """Drop everything fetched and not committed; Kafka will hand it out again."""
+        """Drop everything fetched and not committed. Whoever calls this rewinds or leaves."""
         for batch in self._in_flight:
             if batch.inspection is not None:
                 batch.inspection.cancel()
@@ -143,15 +153,20 @@ class FrameLoop:
     def _poll(self, timeout_s: float) -> None:
         fetched = self._consumer.poll(int(timeout_s * 1000), max_records=self._settings.batch_frames)
         self._polled_at = self._clock()
+        if self._rebalances.happened():
+            self.forget()
+            rewind_to_committed(self._consumer)
+            return
         records = [record for partition in fetched.values() for record in partition]
         for group in _cut_by_bytes(records, self._settings.batch_bytes):
-            self._waiting.append(_sort_out(group))
+            self._waiting.append(_sort_out(group, self._consumer.group_metadata()))
 
     def _start(self) -> None:
         while self._waiting and len(self._in_flight) < self._settings.batches_in_flight:
             batch = self._waiting.popleft()
             frames = [frame for _, frame in batch.frames]
-            known = self._cache.get(frames, self._client.identity()) if self._cache and frames else None
+            model = self._client.identity() if self._cache and frames else None
+            known = self._cache.get(frames, model) if self._cache and model else None
             batch.cached = known or [None] * len(frames)
             unknown = batch.to_inspect()
             batch.inspection = self._client.submit(unknown) if unknown else None
@@ -180,11 +195,12 @@ class FrameLoop:
                     self._dead_letter(record, result.reason or "unreadable")
             for record, error in batch.foreign:
                 self._dead_letter(record, error)
-            self._producer.send_offsets_to_transaction(batch.offsets(), self._consumer.group_metadata())
+            self._producer.send_offsets_to_transaction(batch.offsets(), batch.member)
             self._producer.commit_transaction()
         except KafkaError as error:
             self._roll_back(error)
             return
+        self._failures = 0
         self._after_commit(batch, inspected, results)
 
     def _send(self, key: CoilKey, value: bytes) -> None:
@@ -194,17 +210,19 @@ class FrameLoop:
         self._producer.send(DEAD_LETTERS_TOPIC, **dead_letter(record, error, attempts=1))
 
     def _roll_back(self, error: KafkaError) -> None:
-        """Abort, and read again from the committed offsets. A fenced producer raises and ends the loop."""
-        log.warning("transaction rolled back: %s", error)
+        """Abort, and read again from the committed offsets.
+
+        Raises:
+            KafkaError: it happened too often in a row, or the producer is fenced: a new loop must begin.
+        """
         self.counts["rolled_back"] += 1
+        self._failures += 1
+        if self._failures > MOST_FAILURES:
+            raise error
+        log.warning("transaction rolled back: %s", error)
         self.forget()
         self._producer.abort_transaction()
-        for partition in self._consumer.assignment():
-            offset = self._consumer.committed(partition)
-            if offset is None:
-                self._consumer.seek_to_beginning(partition)
-            else:
-                self._consumer.seek(partition, offset)
+        rewind_to_committed(self._consumer)
 
     def _after_commit(self, batch: Batch, inspected: list[FrameResult], results: list[FrameResult]) -> None:
         self.counts["frames"] += len(results)
@@ -221,20 +239,6 @@ class FrameLoop:
             self._live_view.count(key, **counts)
 
 
-class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Partitions that are taken away take their fetched batches with them."""
-
-    def __init__(self, loop: FrameLoop) -> None:
-        self._loop = loop
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        if revoked:
-            self._loop.forget()
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        log.info("partitions assigned: %s", sorted(p.partition for p in assigned))
-
-
 def _cut_by_bytes(records: list[ConsumerRecord], most: int) -> Iterator[list[ConsumerRecord]]:
     group: list[ConsumerRecord] = []
     size = 0
@@ -249,8 +253,8 @@ def _cut_by_bytes(records: list[ConsumerRecord], most: int) -> Iterator[list[Con
         yield group
 
 
-def _sort_out(records: list[ConsumerRecord]) -> Batch:
-    batch = Batch(records)
+def _sort_out(records: list[ConsumerRecord], member: ConsumerGroupMetadata) -> Batch:
+    batch = Batch(records, member)
     for record in records:
         try:
             message = read_frame_record(record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import cast
 
 import redis
@@ -10,11 +9,10 @@ import redis
 from ingest.errors import BadRecordError
 from ingest.records import Record
 from workers.streams.messages import CoilKey
+from workers.streams.redis_rest import RedisRest
 
 LIVE_TTL_S = 24 * 3600
 """A coil that nobody updates any more disappears from the live view after a day."""
-
-log = logging.getLogger(__name__)
 
 
 class LiveCoil(Record):
@@ -40,15 +38,18 @@ class LiveCoil(Record):
 class LiveView:
     """Writes and reads live coils and the counters of how frames travelled; never raises for Redis' sake."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, rest: RedisRest | None = None) -> None:
         self._client = client
+        self._rest = rest or RedisRest()
 
     def show(self, coil: LiveCoil) -> None:
         """Replace what is shown of a coil."""
+        if self._rest.resting:
+            return
         try:
             self._client.set(_key((coil.line, coil.coil, coil.run), "state"), coil.to_json(), ex=LIVE_TTL_S)
         except redis.RedisError as error:
-            log.warning("live view not updated: %s", error)
+            self._rest.failed(error)
 
     def read(self, key: CoilKey) -> LiveCoil | None:
         """What is shown of a coil, None when there is nothing."""
@@ -70,6 +71,8 @@ class LiveView:
 
     def count(self, key: CoilKey, **increments: int) -> None:
         """Add to the counters of how a coil's frames travelled."""
+        if self._rest.resting:
+            return
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for name, amount in increments.items():
@@ -78,13 +81,16 @@ class LiveView:
                 pipeline.expire(_key(key, "counters"), LIVE_TTL_S)
                 pipeline.execute()
         except redis.RedisError as error:
-            log.warning("counters not updated: %s", error)
+            self._rest.failed(error)
 
     def counters(self, key: CoilKey) -> dict[str, int]:
-        """The counters of how a coil's frames travelled."""
+        """The counters of how a coil's frames travelled; none while Redis is away."""
+        if self._rest.resting:
+            return {}
         try:
             found = cast("dict[bytes, bytes]", self._client.hgetall(_key(key, "counters")))
-        except redis.RedisError:
+        except redis.RedisError as error:
+            self._rest.failed(error)
             return {}
         return {name.decode(): int(value) for name, value in found.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Literal
 
 from kafka.consumer.fetcher import ConsumerRecord
@@ -61,9 +62,9 @@ def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:
     """
     headers = dict(record.headers)
     if FRAME_HEADER in headers:
-        return EncodedFrame(FrameHeader.from_json(headers[FRAME_HEADER]), record.value or b"")
+        return EncodedFrame(FrameHeader.from_json(headers[FRAME_HEADER] or b""), record.value or b"")
     if CONTROL_HEADER in headers:
-        kind = headers[CONTROL_HEADER].decode("utf-8", "replace")
+        kind = (headers[CONTROL_HEADER] or b"").decode("utf-8", "replace")
         if kind not in CONTROLS:
             raise BadRecordError(f"control record: expected one of {', '.join(CONTROLS)}, got {kind[:60]!r}")
         return CONTROLS[kind].from_json(record.value or b"")
@@ -95,10 +96,12 @@ def dead_letter(record: ConsumerRecord, error: str, attempts: int) -> dict[str, 
         "source_partition": record.partition,
         "source_offset": record.offset,
         "attempts": attempts,
-        "first_failure_ms": record.timestamp,
+        "first_failure_ms": int(time.time() * 1000),
     }
+    # A client cannot send back every record that it can receive: no value and no key, headers without value.
+    headers = [(name, value or b"") for name, value in record.headers]
     return {
         "key": record.key,
-        "value": record.value,
-        "headers": [*record.headers, ("dead-letter", json.dumps(origin).encode())],
+        "value": record.value or b"",
+        "headers": [*headers, ("dead-letter", json.dumps(origin).encode())],
     }

@@ -1,14 +1,12 @@
 """The result cache: what the network said of the same pixels under the same model, in Redis.
 
-Redis is disposable. A failure is counted and the cache left alone for a while; inspection goes on.
+Redis is disposable. After a failure the cache is left alone for a while; inspection goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import redis
@@ -16,13 +14,10 @@ import redis
 from ingest.errors import BadRecordError
 from ingest.records import EncodedFrame
 from workers.inspection.records import FrameResult, ModelIdentity
+from workers.streams.redis_rest import RedisRest
 
 RESULT_TTL_S = 24 * 3600
 """As long as frames are retained: a coil can be replayed that long."""
-REST_S = 10.0
-"""How long the cache is skipped after a failure; a slow Redis would otherwise slow every batch."""
-
-log = logging.getLogger(__name__)
 
 
 class ResultCache:
@@ -32,30 +27,28 @@ class ResultCache:
     that was damaged on its way has other bytes and misses.
     """
 
-    def __init__(self, client: redis.Redis, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: redis.Redis, rest: RedisRest | None = None) -> None:
         self._client = client
-        self._clock = clock
-        self._rests_until = 0.0
-        self.failures = 0
+        self._rest = rest or RedisRest()
 
     def get(self, frames: Sequence[EncodedFrame], model: ModelIdentity) -> list[FrameResult | None]:
         """The cached result of each frame, None where there is none."""
         nothing: list[FrameResult | None] = [None] * len(frames)
-        if not frames or self._clock() < self._rests_until:
+        if not frames or self._rest.resting:
             return nothing
         try:
             entries = cast(
                 "list[bytes | None]", self._client.mget([_key(frame, model.digest) for frame in frames])
             )
         except redis.RedisError as error:
-            self._rest(error)
+            self._rest.failed(error)
             return nothing
         return [_read(entry, frame) for entry, frame in zip(entries, frames, strict=True)]
 
     def put(self, frames: Sequence[EncodedFrame], results: Sequence[FrameResult]) -> None:
         """Keep the results of inspected frames; unreadable ones are cheap to find out again."""
         keep = [(f, r, r.model) for f, r in zip(frames, results, strict=True) if r.model is not None]
-        if not keep or self._clock() < self._rests_until:
+        if not keep or self._rest.resting:
             return
         try:
             with self._client.pipeline(transaction=False) as pipeline:
@@ -64,12 +57,7 @@ class ResultCache:
                     pipeline.set(_key(frame, model.digest), value, ex=RESULT_TTL_S)
                 pipeline.execute()
         except redis.RedisError as error:
-            self._rest(error)
-
-    def _rest(self, error: redis.RedisError) -> None:
-        self.failures += 1
-        self._rests_until = self._clock() + REST_S
-        log.warning("result cache skipped for %.0f s: %s", REST_S, error)
+            self._rest.failed(error)
 
 
 def _key(frame: EncodedFrame, model_digest: str) -> str:

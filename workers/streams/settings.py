@@ -41,7 +41,7 @@ class CoilLoopSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     group: str = "coilwatch-coil-workers"
-    grace_s: Positive = 30.0
+    grace_s: Positive = 120.0
     idle_s: Positive = 3600.0
     live_view_s: Positive = 0.5
     poll_s: Positive = 0.2

@@ -54,6 +54,27 @@ def test_the_latest_run_is_read_by_number_and_not_by_spelling(place: str) -> Non
         reports.read("line-1", "C-1042", run=3)
 
 
+def test_the_latest_run_counts_one_that_was_cut_off(place: str, tmp_path: Path) -> None:
+    reports = ReportStore(place)
+    assert reports.latest_run("line-1", "C-1042") == 0
+    for run in (9, 10):
+        reports.write(example.report(run=run), Delivery())
+    assert reports.latest_run("line-1", "C-1042") == 10
+    assert reports.latest_run("line-2", "C-1042") == reports.latest_run("line-1", "C-1") == 0
+    if reports.is_local:
+        Path(reports.folder("line-1", "C-1042", 11)).mkdir()
+        assert reports.latest_run("line-1", "C-1042") == 11
+        assert not reports.has("line-1", "C-1042", 11)
+    assert reports.has("line-1", "C-1042", 10)
+    assert not reports.has("line-1", "C-1042", 1)
+    assert reports.is_local == (str(tmp_path) in place)
+
+
+def test_a_store_that_is_a_file_has_nothing(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("hello")
+    assert ReportStore(str(tmp_path / "reports")).latest_run("line-1", "C-1042") == 0
+
+
 def test_coils_are_listed_in_order(place: str) -> None:
     reports = ReportStore(place)
     assert reports.coils() == ()

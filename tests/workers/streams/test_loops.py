@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,9 +10,17 @@ from pathlib import Path
 
 import pytest
 import redis
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.partitioner.default import murmur2
 
-from ingest.kafka import CONTROL_HEADER, DEAD_LETTERS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
+from ingest.kafka import (
+    CONTROL_HEADER,
+    DEAD_LETTERS_TOPIC,
+    FRAME_HEADER,
+    FRAMES_TOPIC,
+    INSPECTIONS_TOPIC,
+    KafkaConnection,
+)
 from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
@@ -24,6 +33,7 @@ from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
+from workers.streams.messages import key_bytes
 from workers.streams.result_cache import ResultCache
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
@@ -47,18 +57,18 @@ class Line:
     def frame_loop(self, batch_frames: int = 4) -> FrameLoop:
         consumer = group_consumer(self.kafka, f"frames-{self.group}", "frames")
         producer = transactional_producer(self.kafka, "test-frames")
-        self._closing += [consumer.close, producer.close]
         settings = FrameLoopSettings(group=f"frames-{self.group}", batch_frames=batch_frames)
         cache = ResultCache(self.redis)
-        return FrameLoop(
+        loop = FrameLoop(
             consumer, producer, self.client, cache=cache, live_view=self.live_view, settings=settings
         )
+        self._closing.append(loop.close)
+        return loop
 
     def coil_loop(self, grace_s: float = 60.0, idle_s: float = 600.0) -> CoilLoop:
         consumer = group_consumer(self.kafka, f"coils-{self.group}", "inspections")
         producer = transactional_producer(self.kafka, "test-coils")
-        self._closing += [consumer.close, producer.close]
-        return CoilLoop(
+        loop = CoilLoop(
             consumer,
             producer,
             self.store,
@@ -67,6 +77,8 @@ class Line:
             live_view=self.live_view,
             settings=CoilLoopSettings(group=f"coils-{self.group}", grace_s=grace_s, idle_s=idle_s),
         )
+        self._closing.append(loop.close)
+        return loop
 
     def send(self, coil: str, frames: list[EncodedFrame], count: int | None = None) -> None:
         with Publisher(self.kafka) as publisher:
@@ -178,8 +190,7 @@ def test_a_worker_that_dies_before_its_commit_has_done_nothing(line: Line, coil:
     while not dying._in_flight:
         dying._fetch()
         dying._start()
-    dying.forget()
-    dying._consumer.close()
+    dying.close()
     report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
     assert report.cameras[0].inspected == FRAMES
 
@@ -190,12 +201,106 @@ def test_a_coil_worker_that_starts_anew_reports_the_same(line: Line, coil: str) 
     while not any(state.account.counts.inspected == FRAMES for state in first._open.values()):
         frame_loop.step()
         first.step()
-    first._consumer.close()
+    first.close()
     with Publisher(line.kafka) as publisher:
         publisher.send(frame(coil, FRAMES))
     report = line.run_until_reported(coil, frame_loop, line.coil_loop())
     assert report.closed == "complete"
     assert report.cameras[0].inspected == FRAMES + 1
+
+
+def test_a_worker_that_joins_takes_nothing_from_a_batch_in_hand(line: Line, coil: str) -> None:
+    """A partition that stays with its member keeps its position: what was in hand must be read again."""
+    first = line.frame_loop(batch_frames=2)
+    line.send(coil, [frame(coil, n) for n in range(FRAMES * 4)])
+    while not first._in_flight:
+        first._fetch()
+        first._start()
+    second = line.frame_loop(batch_frames=2)
+    joined = threading.Event()
+
+    def join() -> None:
+        while not second._consumer.assignment():
+            second.step()
+        joined.set()
+
+    joining = threading.Thread(target=join)
+    joining.start()
+    while not joined.is_set():
+        first._poll(0.1)
+    joining.join()
+    report = line.run_until_reported(coil, first, second, line.coil_loop(grace_s=2.0))
+    assert (report.cameras[0].inspected, report.cameras[0].missing) == (FRAMES * 4, 0)
+
+
+def test_a_coil_worker_that_joins_takes_no_coil_apart(line: Line, coil: str) -> None:
+    frame_loop, first = line.frame_loop(), line.coil_loop()
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)], count=FRAMES + 1)
+    _step_until(
+        lambda: any(c.account.counts.inspected == FRAMES for c in first._open.values()), frame_loop, first
+    )
+    second = line.coil_loop()
+    joined = threading.Event()
+
+    def join() -> None:
+        while not second._consumer.assignment():
+            second.step()
+        joined.set()
+
+    joining = threading.Thread(target=join)
+    joining.start()
+    while not joined.is_set():
+        first.step()
+    joining.join()
+    with Publisher(line.kafka) as publisher:
+        publisher.send(frame(coil, FRAMES))
+    report = line.run_until_reported(coil, frame_loop, first, second)
+    assert (report.closed, report.cameras[0].inspected) == ("complete", FRAMES + 1)
+
+
+def test_a_restart_beside_an_open_coil_leaves_reports_as_they_are(line: Line, coil: str) -> None:
+    """Committed offsets go back to the oldest open coil: the end of a closed one's log is read again."""
+    frame_loop, first = line.frame_loop(), line.coil_loop()
+    other = _in_the_same_partition(line.kafka, coil)
+    with Publisher(line.kafka) as publisher:
+        publisher.open_coil(opened(coil))
+        for n in range(FRAMES // 2):
+            publisher.send(frame(coil, n))
+        publisher.flush()
+        _step_until(
+            lambda: any(c.account.counts.inspected == FRAMES // 2 for c in first._open.values()),
+            frame_loop,
+            first,
+        )
+        publisher.open_coil(opened(other))
+        publisher.send(frame(other, 0))
+        publisher.flush()
+        _step_until(lambda: (LINE, other, 1) in first._open, frame_loop, first)
+        for n in range(FRAMES // 2, FRAMES):
+            publisher.send(frame(coil, n))
+        publisher.close_camera(closed(coil, FRAMES))
+    before = line.run_until_reported(coil, frame_loop, first)
+    _step_until(lambda: (LINE, coil, 1) not in first._open, frame_loop, first)
+    first.close()
+    again = line.coil_loop()
+    _step_until(lambda: (LINE, coil, 1) in again._closed, frame_loop, again)
+    with Publisher(line.kafka) as publisher:
+        publisher.close_camera(closed(other, 1))
+    line.run_until_reported(other, frame_loop, again)
+    assert line.store.read(LINE, coil) == before
+    assert before.cameras[0].inspected == FRAMES
+
+
+def _in_the_same_partition(connection: KafkaConnection, coil: str) -> str:
+    """Another coil whose records share the partition of this one's."""
+    producer = KafkaProducer(**connection.client_options())
+    partitions = len(producer.partitions_for(INSPECTIONS_TOPIC))
+    producer.close()
+
+    def partition(name: str) -> int:
+        return int(murmur2(key_bytes((LINE, name, 1))) & 0x7FFFFFFF) % partitions
+
+    return next(name for name in (f"{coil}-{n}" for n in range(1000)) if partition(name) == partition(coil))
 
 
 def test_frames_of_a_coil_that_never_opened_do_not_hold_the_offsets_back(line: Line, coil: str) -> None:

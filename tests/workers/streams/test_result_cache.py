@@ -7,7 +7,8 @@ import redis
 
 from tests.workers.streams.frames import InThisProcess, frame
 from workers.streams.redis_client import redis_client
-from workers.streams.result_cache import REST_S, ResultCache
+from workers.streams.redis_rest import REST_S, RedisRest
+from workers.streams.result_cache import ResultCache
 
 pytestmark = pytest.mark.stack
 
@@ -50,11 +51,12 @@ def test_an_unreadable_frame_is_not_kept(client: redis.Redis) -> None:
 def test_without_redis_the_cache_rests_and_nothing_fails() -> None:
     now = [0.0]
     gone = redis_client("redis://127.0.0.1:1")
-    cache = ResultCache(gone, clock=lambda: now[0])
+    rest = RedisRest(clock=lambda: now[0])
+    cache = ResultCache(gone, rest)
     frames, model = [frame("C1", 0)], InThisProcess().identity()
     assert cache.get(frames, model) == [None]
     assert cache.get(frames, model) == [None]
-    assert cache.failures == 1
+    assert rest.failures == 1
     now[0] = REST_S + 1
     cache.get(frames, model)
-    assert cache.failures == 2
+    assert rest.failures == 2

@@ -1,0 +1,51 @@
+"""Reading again from where a group has committed: after a rebalance, and after a transaction that failed.
+
+kafka-python lets a partition that stays with a member keep its position through a rebalance. What the member
+had fetched and not committed would be passed over if it were dropped, so after every rebalance all partitions
+go back to their committed offsets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+
+log = logging.getLogger(__name__)
+
+
+class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Remembers that partitions came or went. Called within `consumer.poll`, where no offset can be asked."""
+
+    def __init__(self) -> None:
+        self._happened = False
+
+    def happened(self) -> bool:
+        """Whether there was a rebalance since the last time this was asked."""
+        happened, self._happened = self._happened, False
+        return happened
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Take note; before the first assignment there is nothing to take away."""
+        self._happened = self._happened or bool(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take note."""
+        self._happened = True
+        log.info("partitions assigned: %s", sorted(partition.partition for partition in assigned))
+
+
+def rewind_to_committed(consumer: KafkaConsumer) -> None:
+    """Go back to the committed offset of every assigned partition, to its beginning where there is none.
+
+    Raises:
+        KafkaError: the offsets could not be read.
+    """
+    for partition in consumer.assignment():
+        offset = consumer.committed(partition)
+        if offset is None:
+            consumer.seek_to_beginning(partition)
+        else:
+            consumer.seek(partition, offset)
