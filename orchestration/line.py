@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ingest.kafka import KafkaConnection
 from orchestration.errors import OrchestrationError
 from orchestration.settings import Settings
 from orchestration.stack import Stack
 from orchestration.stack.stack import Progress
-from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
+from workers.streams.runs import latest_run
 
 POLL_S = 0.2
 """How often the store is asked; a report takes tens of milliseconds to appear."""
@@ -30,7 +31,7 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
     """Start what does not run, and deploy the application unless it runs already.
 
     Returns:
-        The settings with the addresses of what runs.
+        The settings with the addresses of what runs and the report store of the application.
 
     Raises:
         StackError: a part or the application could not be started.
@@ -66,13 +67,24 @@ def running_line(settings: Settings, progress: Progress | None = None) -> Iterat
     """A line that runs within the block; what was started for it is ended after it.
 
     Yields:
-        The settings with the addresses of what runs.
+        The settings with the addresses of what runs and the report store of the application.
     """
     stack = Stack(settings)
     try:
         yield start_line(stack, progress)
     finally:
         stop_line(stack, started_only=True)
+
+
+def next_run(connection: KafkaConnection, store: ReportStore, line: str, coil: str) -> int:
+    """The run of a coil id that comes now: one that neither Kafka nor the reports have.
+
+    Raises:
+        KafkaError: Kafka cannot be reached.
+        BadNameError: line or coil cannot name a folder.
+        StoreError: the store could not be read.
+    """
+    return max(latest_run(connection, line, coil), store.latest_run(line, coil)) + 1
 
 
 def wait_for_report(
@@ -96,10 +108,7 @@ def wait_for_report(
     while time.monotonic() < deadline:
         if progress:
             progress(live_view.read(key))
-        try:
-            store.read(*key)
-        except ReportNotFoundError:
-            time.sleep(POLL_S)
-        else:
+        if store.has(*key):
             return
+        time.sleep(POLL_S)
     raise CoilNotReportedError(f"coil {key[1]} run {key[2]} has no report after {timeout_s:.0f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,15 +17,14 @@ from orchestration.cli.console import activity, frames_progress
 from orchestration.cli.demo_view import DemoView
 from orchestration.cli.folders import made_folder
 from orchestration.cli.inspection import inspect_in_process
-from orchestration.cli.report_view import print_report
+from orchestration.cli.report_view import print_report, say_other_store
 from orchestration.cli.state import state
-from orchestration.line import start_line, stop_line, wait_for_report
+from orchestration.line import next_run, start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.stack import Stack
 from orchestration.streaming import stream
 from workers.coil.records import CoilReport
 from workers.report.store import ReportStore
-from workers.streams.runs import latest_run
 
 REPORT_TIMEOUT_S = 300.0
 """How long after the last frame the report is waited for; a slow machine needs about a minute."""
@@ -60,7 +60,7 @@ def demo(
 ) -> None:
     """Run the sample coil through Kafka, Ray Serve and Redis, and show its report.
 
-    Starts what is not running and stops what it started.
+    Starts what is not running and stops what it started; a line that runs already keeps its report folder.
 
     Example: coilwatch demo --speed-mps 2
     """
@@ -68,32 +68,40 @@ def demo(
     settings = state(context).settings
     if output is not None:
         settings = settings.with_reports(made_folder(output))
-    if in_process:
-        report, location = inspect_in_process(SimulatedSource(coil), settings, settings.reports.store)
-        folder = location.folder
-    else:
-        report, folder = _distributed(coil, settings, speed_mps)
-    page = f"{folder}/report.html"
+    run = _in_process if in_process else partial(_distributed, speed_mps=speed_mps)
+    report, store = run(coil, settings)
+    page = f"{store.folder(report.line, report.coil, report.run)}/report.html"
     print_report(report, page)
-    is_file = "://" not in settings.reports.store
-    if is_file and (can_show() if open_report is None else open_report):
+    if store.is_local and (can_show() if open_report is None else open_report):
         show(Path(page))
 
 
-def _distributed(coil: SimulatedCoil, settings: Settings, speed_mps: float) -> tuple[CoilReport, str]:
+def _in_process(coil: SimulatedCoil, settings: Settings) -> tuple[CoilReport, ReportStore]:
+    store = ReportStore(settings.reports.store)
+    source = SimulatedSource(coil, run=store.latest_run(coil.line, coil.coil) + 1)
+    report, _ = inspect_in_process(source, settings, store)
+    return report, store
+
+
+def _distributed(
+    coil: SimulatedCoil, settings: Settings, *, speed_mps: float
+) -> tuple[CoilReport, ReportStore]:
     stack = Stack(settings)
     try:
         with activity("Looking for Kafka, Valkey and Ray ...") as tell:
             connected = start_line(stack, progress=tell)
+        say_other_store(settings, connected)
         return _stream_and_wait(coil, connected, speed_mps)
     finally:
         with activity("Stopping what was started ..."):
             stop_line(stack, started_only=True)
 
 
-def _stream_and_wait(coil: SimulatedCoil, settings: Settings, speed_mps: float) -> tuple[CoilReport, str]:
-    connection = settings.kafka.connection()
-    run = latest_run(connection, coil.line, coil.coil) + 1
+def _stream_and_wait(
+    coil: SimulatedCoil, settings: Settings, speed_mps: float
+) -> tuple[CoilReport, ReportStore]:
+    connection, store = settings.kafka.connection(), ReportStore(settings.reports.store)
+    run = next_run(connection, store, coil.line, coil.coil)
     source = SimulatedSource(coil, run=run)
     with (
         Publisher(connection) as publisher,
@@ -111,5 +119,4 @@ def _stream_and_wait(coil: SimulatedCoil, settings: Settings, speed_mps: float) 
             )
         finally:
             view.stop_sending()
-    store = ReportStore(settings.reports.store)
-    return store.read(coil.line, coil.coil, run), store.folder(coil.line, coil.coil, run)
+    return store.read(coil.line, coil.coil, run), store

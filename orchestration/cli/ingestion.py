@@ -21,9 +21,10 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
+from orchestration.line import next_run
 from orchestration.stack import Stack
 from orchestration.streaming import Streamed, stream
-from workers.streams.runs import latest_run
+from workers.report.store import ReportStore
 
 CONNECT_TIMEOUT_S = 5.0
 """Somebody waits for the message that there is no Kafka; one that runs answers in milliseconds."""
@@ -45,7 +46,9 @@ def ingest(
     encoding: EncodingOption = None,
     run: Annotated[
         int | None,
-        typer.Option("--run", min=1, help="Run of the coil id.", show_default="one more than Kafka knows"),
+        typer.Option(
+            "--run", min=1, help="Run of the coil id.", show_default="one more than Kafka and reports have"
+        ),
     ] = None,
 ) -> None:
     """Publish the frames of a coil to Kafka; the running line ('coilwatch up') inspects them.
@@ -53,10 +56,11 @@ def ingest(
     Example: coilwatch ingest frames/ --coil C1234 --speed-mps 2.5
     """
     settings = state(context).settings
-    connection = Stack(settings).kafka_connection()
+    stack = Stack(settings)
+    connection, reports = stack.kafka_connection(), stack.report_store()
     check_identifier("coil", coil)
     with Publisher(connection, connect_timeout_s=CONNECT_TIMEOUT_S) as publisher:
-        run = run or latest_run(connection, line_name(source, line), coil) + 1
+        run = run or next_run(connection, ReportStore(reports), line_name(source, line), coil)
         frames = open_source(
             source,
             coil,
@@ -68,7 +72,10 @@ def ingest(
             speed_mps=speed_mps,
         )
         published = _publish(frames, publisher, speed_mps)
-    say(f"Published {published} frames of coil {coil} run {run}. Its report: coilwatch report {coil}")
+    command = f"coilwatch report {coil}"
+    if reports != settings.reports.store:
+        command += f" --reports {reports}"
+    say(f"Published {published} frames of coil {coil} run {run}. Its report: {command}")
 
 
 def _publish(frames: Source, publisher: Publisher, speed_mps: float | None) -> int:

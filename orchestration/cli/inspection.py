@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ingest.records import check_identifier
 from ingest.sources.source import Source
-from orchestration.cli.console import activity, frames_progress
+from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.report_view import print_report
 from orchestration.cli.sources import (
@@ -18,6 +19,7 @@ from orchestration.cli.sources import (
     MmPerPxOption,
     PatternOption,
     SourceArgument,
+    line_name,
     open_source,
 )
 from orchestration.cli.state import state
@@ -38,6 +40,10 @@ def inspect(
     line: LineOption = None,
     mm_per_px: MmPerPxOption = None,
     pattern: PatternOption = None,
+    run: Annotated[
+        int | None,
+        typer.Option("--run", min=1, help="Run of the coil id.", show_default="one more than --output has"),
+    ] = None,
     speed_mps: Annotated[
         float | None,
         typer.Option(
@@ -47,20 +53,30 @@ def inspect(
 ) -> None:
     """Inspect a whole coil in this process and write its report. Needs no server.
 
+    A coil id that comes again is a new run beside the older ones; --run N of an older one replaces it.
     Without line.toml a folder is one camera at 1 mm per pixel. An image that cannot be read becomes an
     unreadable frame of the report, and the coil is not released.
 
     Example: coilwatch inspect frames/ --coil C1234 --output reports/
     """
     settings = state(context).settings
+    check_identifier("coil", coil)
+    store = ReportStore(str(output))
+    latest = store.latest_run(line_name(source, line), coil)
+    run = run or latest + 1
     frames = open_source(
-        source, coil, line_file=line, mm_per_px=mm_per_px, pattern=pattern, speed_mps=speed_mps
+        source, coil, run=run, line_file=line, mm_per_px=mm_per_px, pattern=pattern, speed_mps=speed_mps
     )
-    report, location = inspect_in_process(frames, settings, str(made_folder(output)))
+    made_folder(output)
+    if latest:
+        say(f"{output} has coil {coil} up to run {latest}: this is run {run}.")
+    report, location = inspect_in_process(frames, settings, store)
     print_report(report, location.folder)
 
 
-def inspect_in_process(source: Source, settings: Settings, store: str) -> tuple[CoilReport, ReportLocation]:
+def inspect_in_process(
+    source: Source, settings: Settings, store: ReportStore
+) -> tuple[CoilReport, ReportLocation]:
     """Inspect a coil on all processors of this machine, with a progress bar, and write its report."""
     rules = GradingRules.load(settings.grading.file)
     with activity("Loading the network ..."):
@@ -74,4 +90,4 @@ def inspect_in_process(source: Source, settings: Settings, store: str) -> tuple[
             progress.update(task, completed=done, note=f"{counts.events} events")
 
         coil = inspect_coil(source, inspector, rules=rules, joining=settings.joining, progress=show)
-    return coil.report, ReportStore(store).write(coil.report, coil.delivery)
+    return coil.report, store.write(coil.report, coil.delivery)

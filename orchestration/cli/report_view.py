@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from orchestration.cli.console import DECISION_STYLE, out
+from orchestration.cli.console import DECISION_STYLE, out, say
+from orchestration.settings import Settings
 from workers.coil.records import CoilReport, DefectEvent
 
 WORST = 5
@@ -29,6 +30,12 @@ def print_report(report: CoilReport, folder: str | Path | None = None) -> None:
         out.print(_worst(report))
     if folder is not None:
         out.print(f"Report: {folder}", markup=False, soft_wrap=True)
+
+
+def say_other_store(wanted: Settings, running: Settings) -> None:
+    """Say where reports go when the line that runs writes them elsewhere than the settings want."""
+    if running.reports.store != wanted.reports.store:
+        say(f"The line that runs writes its reports to {running.reports.store}, not {wanted.reports.store}.")
 
 
 def _worst(report: CoilReport) -> Table:

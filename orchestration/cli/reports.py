@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import typer
@@ -60,13 +61,15 @@ def coils(
     context: typer.Context,
     reports: ReportsOption = None,
 ) -> None:
-    """List coils: those that run now (where the stack is up) and those with a report.
+    """List coils: those that run (where the stack is up) and those with a report.
 
     Example: coilwatch coils
     """
     settings = state(context).settings
+    stack = Stack(settings)
+    store = ReportStore(reports or settings.reports.store)
     table = Table("line", "coil", "run", "state", "events", "length m", "inspected")
-    for live in _running(Stack(settings)):
+    for live in _running(stack, (store, ReportStore(stack.report_store()))):
         frames = f"{live.inspected + live.unreadable} frames"
         table.add_row(
             live.line,
@@ -77,7 +80,7 @@ def coils(
             f"{live.length_mm / 1000:.1f}",
             frames,
         )
-    for summary in ReportStore(reports or settings.reports.store).coils():
+    for summary in store.coils():
         style = DECISION_STYLE[summary.decision]
         table.add_row(
             summary.line,
@@ -94,11 +97,18 @@ def coils(
         say("No coils yet. Try: coilwatch demo")
 
 
-def _running(stack: Stack) -> list[LiveCoil]:
-    """Open coils, none where there is no Redis to ask."""
+def _running(stack: Stack, stores: Collection[ReportStore]) -> list[LiveCoil]:
+    """Coils without a report, none where there is no Redis to ask.
+
+    Redis alone does not know: a worker that died after its report left the coil open there.
+    """
     try:
         settings = stack.connected(["redis"]).redis
     except UnreachableError:
         return []
     live_view = LiveView(redis_client(settings.url, settings.client_options()))
-    return [coil for coil in live_view.coils() if not coil.closed]
+    return [
+        coil
+        for coil in live_view.coils()
+        if not coil.closed and not any(store.has(coil.line, coil.coil, coil.run) for store in stores)
+    ]

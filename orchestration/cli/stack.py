@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestration.cli.console import activity, out, say
+from orchestration.cli.report_view import say_other_store
 from orchestration.cli.state import state
 from orchestration.line import start_line, stop_line
 from orchestration.stack import Stack
@@ -20,8 +21,10 @@ def up(context: typer.Context) -> None:
 
     Example: coilwatch up && coilwatch status
     """
+    wanted = state(context).settings
     with activity("Looking for Kafka, Valkey and Ray ...") as tell:
-        start_line(Stack(state(context).settings), progress=tell)
+        running = start_line(Stack(wanted), progress=tell)
+    say_other_store(wanted, running)
     status(context)
 
 

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import hashlib
 
+from pydantic import SecretStr
+
 from orchestration.settings import Settings
+from orchestration.settings_layers import leaves
 
 NAME = "coilwatch"
 
 
 def digest(settings: Settings) -> str:
-    """Tells whether the application that runs was deployed with the same settings."""
-    return hashlib.blake2b(settings.model_dump_json().encode(), digest_size=16).hexdigest()
+    """Tells whether the application that runs was deployed with the same settings, secrets included.
+
+    Where reports are written does not count: another store is no reason to restart a line.
+    """
+    told = hashlib.blake2b(digest_size=16)
+    for key, value in leaves(settings):
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if key != "reports.store":
+            told.update(f"{key}={plain!r}\n".encode())
+    return told.hexdigest()
 
 
 def runs() -> bool:

@@ -14,7 +14,14 @@ from orchestration.settings import Settings
 from orchestration.settings_layers import shown
 from orchestration.stack import kafka, ray_local, serve, topics, valkey
 from orchestration.stack.processes import end
-from orchestration.stack.state import PARTS, PartName, StackState, StartedPart, locked
+from orchestration.stack.state import (
+    PARTS,
+    DeployedApplication,
+    PartName,
+    StackState,
+    StartedPart,
+    locked,
+)
 from orchestration.stack.status import APPLICATION_TITLE, PartStatus, application_status, lag_of
 
 KAFKA_ONLY: tuple[PartName, ...] = ("kafka",)
@@ -70,11 +77,13 @@ class Stack:
     def deploy(self, deploy: Callable[[Settings], None]) -> Settings:
         """Deploy the application with the addresses of what runs; the same one that runs is left alone.
 
+        One that differs only in where it writes reports is the same: it goes on writing there.
+
         Args:
             deploy: deploys on the Ray cluster that this process is connected to, and waits until it runs.
 
         Returns:
-            The settings that the application has.
+            The settings that the application has, its report store included.
 
         Raises:
             UnreachableError: a part does not run.
@@ -84,10 +93,18 @@ class Stack:
             self.connect_ray()
             settings = self.connected(PARTS)
             digest = serve.digest(settings)
-            if self._state().application != digest or not serve.runs():
-                deploy(settings)
-                self._state().with_application(digest).write(self._directory)
+            running = self._state().application
+            if running is not None and running.digest == digest and serve.runs():
+                return settings.with_reports(running.report_store)
+            deploy(settings)
+            deployed = DeployedApplication(digest=digest, report_store=settings.reports.store)
+            self._state().with_application(deployed).write(self._directory)
         return settings
+
+    def report_store(self) -> str:
+        """Where the deployed application writes reports; the store of the settings where none is deployed."""
+        application = self._state().application
+        return application.report_store if application else self.settings.reports.store
 
     def down(self, parts: Collection[PartName] = PARTS) -> list[PartName]:
         """End the servers that were started in this run directory, and no others.

@@ -39,18 +39,27 @@ class StartedPart(BaseModel):
         return all(process.find() for process in self.processes)
 
 
+class DeployedApplication(BaseModel):
+    """The application on Ray: the digest of its settings, and where it writes reports."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str
+    report_store: str
+
+
 class StackState(BaseModel):
     """Every server of ours in one run directory.
 
     Attributes:
-        application: digest of the settings that the application was deployed with; None when it was not.
+        application: what was deployed last; None when nothing was.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     parts: dict[PartName, StartedPart] = {}
-    application: str | None = None
+    application: DeployedApplication | None = None
 
     @classmethod
     def read(cls, run_directory: Path) -> StackState:
@@ -71,6 +80,8 @@ class StackState(BaseModel):
         """Replace the state in one step, so that a reader sees the old or the new one."""
         path = run_directory / STATE_FILE
         scratch = path.with_suffix(".new")
+        # The digest of the settings covers their passwords: others have no business with it.
+        scratch.touch(mode=0o600)
         scratch.write_text(self.model_dump_json(indent=2), encoding="utf-8")
         scratch.replace(path)
 
@@ -80,9 +91,9 @@ class StackState(BaseModel):
         parts.pop(name, None)
         return self.model_copy(update={"parts": parts | ({name: part} if part else {})})
 
-    def with_application(self, digest: str | None) -> StackState:
+    def with_application(self, application: DeployedApplication | None) -> StackState:
         """The state with the application deployed or, by None, withdrawn."""
-        return self.model_copy(update={"application": digest})
+        return self.model_copy(update={"application": application})
 
 
 @contextmanager

@@ -53,6 +53,19 @@ def test_demo_in_process_writes_where_the_settings_say(coilwatch: Coilwatch, tmp
     assert (store / RUN / "report.json").is_file()
 
 
+def test_a_coil_id_that_comes_again_is_a_new_run(coilwatch: Coilwatch, strip: Path, tmp_path: Path) -> None:
+    store = tmp_path / "reports"
+    inspect = ("inspect", strip, "--coil", "demo-coil", "--output", store)
+    assert "run" not in coilwatch(*inspect).err
+    again = coilwatch(*inspect)
+    assert "Coil demo-coil run 2 on demo-line" in again.out
+    assert f"{store} has coil demo-coil up to run 1: this is run 2." in again.err
+    assert "Coil demo-coil run 1 on demo-line" in coilwatch(*inspect, "--run", 1).out
+    demo = coilwatch("demo", "--in-process", "--no-open", "--length-m", "0.5", "--output", store)
+    assert "Coil demo-coil run 3 on demo-line" in demo.out
+    assert {folder.name for folder in (store / RUN).parent.iterdir()} == {"run-1", "run-2", "run-3"}
+
+
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     """A store with one report."""

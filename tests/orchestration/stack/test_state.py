@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from orchestration.errors import StackBusyError, StackError
 from orchestration.stack.processes import ProcessId
-from orchestration.stack.state import PARTS, STATE_FILE, PartName, StackState, StartedPart, locked
+from orchestration.stack.state import (
+    PARTS,
+    STATE_FILE,
+    DeployedApplication,
+    PartName,
+    StackState,
+    StartedPart,
+    locked,
+)
 
 STARTED = st.builds(
     StartedPart,
@@ -20,15 +28,23 @@ STARTED = st.builds(
 )
 
 
-@given(parts=st.dictionaries(st.sampled_from(PARTS), STARTED), application=st.none() | st.text(max_size=9))
+APPLICATION = st.builds(
+    DeployedApplication, digest=st.text(max_size=9), report_store=st.sampled_from(("/reports", "s3://bucket"))
+)
+
+
+@given(parts=st.dictionaries(st.sampled_from(PARTS), STARTED), application=st.none() | APPLICATION)
 def test_what_is_written_is_read(
-    parts: dict[PartName, StartedPart], application: str | None, tmp_path_factory: pytest.TempPathFactory
+    parts: dict[PartName, StartedPart],
+    application: DeployedApplication | None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
     state = StackState(parts=parts, application=application)
     state.write(folder)
     assert StackState.read(folder) == state
     assert [path.name for path in folder.iterdir()] == [STATE_FILE]
+    assert (folder / STATE_FILE).stat().st_mode & 0o077 == 0
 
 
 def test_nothing_written_is_an_empty_state(tmp_path: Path) -> None:
@@ -44,9 +60,11 @@ def test_a_foreign_state_is_refused(content: str, tmp_path: Path) -> None:
 
 def test_a_part_is_added_replaced_and_removed() -> None:
     first, second = (StartedPart(address=name, processes=(), directory=Path()) for name in ("a", "b"))
-    state = StackState(application="digest").with_part("kafka", first).with_part("kafka", second)
+    deployed = StackState().with_application(DeployedApplication(digest="d", report_store="/reports"))
+    state = deployed.with_part("kafka", first).with_part("kafka", second)
     assert state.parts == {"kafka": second}
-    assert state.with_part("kafka", None).with_part("ray", None) == StackState(application="digest")
+    assert state.with_part("kafka", None).with_part("ray", None) == deployed
+    assert deployed.with_application(None) == StackState()
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""When the application is deployed anew, and where it then writes reports; Ray itself is not asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.settings import Settings
+from orchestration.stack import Stack, serve
+
+
+class Cluster:
+    """What an application was deployed with, and whether it runs."""
+
+    def __init__(self) -> None:
+        self.runs = False
+        self.stores: list[str] = []
+
+    def deploy(self, settings: Settings) -> None:
+        self.stores.append(settings.reports.store)
+        self.runs = True
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    cluster = Cluster()
+    monkeypatch.setattr(Stack, "connect_ray", lambda _stack: None)
+    monkeypatch.setattr(serve, "runs", lambda: cluster.runs)
+    return cluster
+
+
+def stack(folder: Path, store: str, **sections: dict[str, Any]) -> Stack:
+    existing = {
+        "kafka": {"bootstrap_servers": "kafka:9092"},
+        "redis": {"url": "redis://redis:6379/0"} | sections.pop("redis", {}),
+        "ray": {"address": "ray:6379"} | sections.pop("ray", {}),
+    }
+    return Stack(Settings.model_validate({"run_directory": folder, **existing}).with_reports(store))
+
+
+def test_another_report_store_leaves_the_line_alone(tmp_path: Path, cluster: Cluster) -> None:
+    first = stack(tmp_path, "/first").deploy(cluster.deploy)
+    other = stack(tmp_path, "/other")
+    assert other.report_store() == "/first"
+    assert other.deploy(cluster.deploy) == first
+    assert cluster.stores == ["/first"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ray": {"inspectors": 5}}, {"redis": {"password": "new"}}], ids=["setting", "password"]
+)
+def test_other_settings_are_deployed_with_their_store(
+    tmp_path: Path, cluster: Cluster, changed: dict[str, dict[str, Any]]
+) -> None:
+    stack(tmp_path, "/first", redis={"password": "old"}).deploy(cluster.deploy)
+    other = stack(tmp_path, "/other", **({"redis": {"password": "old"}} | changed))
+    assert other.deploy(cluster.deploy).reports.store == "/other"
+    assert cluster.stores == ["/first", "/other"]
+    assert other.report_store() == "/other"
+
+
+def test_a_line_that_ended_is_deployed_with_the_store_that_is_wanted(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    stack(tmp_path, "/first").deploy(cluster.deploy)
+    cluster.runs = False
+    assert stack(tmp_path, "/other").deploy(cluster.deploy).reports.store == "/other"
+    assert cluster.stores == ["/first", "/other"]
+
+
+def test_the_store_of_the_settings_where_nothing_is_deployed(tmp_path: Path) -> None:
+    assert stack(tmp_path, "/first").report_store() == "/first"
+
+
+def test_no_secret_shows_in_the_digest(tmp_path: Path) -> None:
+    settings = stack(tmp_path, "/first", redis={"password": "hunter2"}).settings
+    assert "hunter2" not in serve.digest(settings)
+    assert len(serve.digest(settings)) == 32
