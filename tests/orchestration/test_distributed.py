@@ -17,9 +17,11 @@ from orchestration.inspector import open_inspector
 from orchestration.line import running_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.streaming import stream
+from tests.orchestration.border_crossers import border_crossers
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil
-from workers.report.json_report import report_json
+from workers.report.json_report import read_report, report_json
+from workers.report.scoring import score
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveView
 from workers.streams.redis_client import redis_client
@@ -27,6 +29,10 @@ from workers.streams.redis_client import redis_client
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 REPORT_TIMEOUT_S = 200
+SMALLEST_MM = 10.0
+LEAST_RECALL = 0.9
+KILLED_COIL_M = 14.0
+"""At 1 m/s it outlives the session of the killed worker, 10 s, after which its partitions move."""
 
 
 def settings_for(folder: Path, *, batch_frames: int, partitions: int) -> Settings:
@@ -73,8 +79,27 @@ def test_the_sample_coil_reports_as_in_one_process(line: Settings, calm_sample: 
     assert distributed_report(SimulatedCoil(), line) == calm_sample
 
 
+def test_nine_of_ten_planted_defects_are_found_and_none_is_split_at_a_border(calm_sample: bytes) -> None:
+    coil, report = SimulatedCoil(), read_report(calm_sample)
+    truth = coil.truth()
+    recall = score(report, truth, smallest_mm=SMALLEST_MM).recall
+    assert recall.share >= LEAST_RECALL, f"{recall.found} of {recall.defects}"
+    # Without tolerance: a false event beside a scratch is no part of it.
+    strict = score(report, truth, tolerance_mm=0.0)
+    not_one_event = {
+        "missed": {defect.id for defect in strict.missed},
+        "split": {split.defect for split in strict.split},
+        "merged": {defect for merged in strict.merged for defect in merged.defects[1:]},
+    }
+    crossers = {defect.id for defect in border_crossers(truth.defects, coil.bands, coil.along_mm(1))}
+    assert len(crossers) > 10
+    assert {fate: crossers & defects for fate, defects in not_one_event.items()} == {
+        fate: set() for fate in not_one_event
+    }
+
+
 def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
-    coil = SimulatedCoil(length_m=9.6, seed=11, coil="killed-worker")
+    coil = SimulatedCoil(length_m=KILLED_COIL_M, seed=11, coil="killed-worker")
     calm = calm_report(coil)
     live_view = LiveView(redis_client(line.redis.url))
     key = (coil.line, coil.coil, 1)
