@@ -15,13 +15,13 @@ from pydantic import BaseModel
 from benchmarks.prepared_coil import PreparedCoil
 from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
-from models.segmenter import Segmenter
+from orchestration.inspector import open_segmenter
 from orchestration.line import running_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.streaming import stream
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil
-from workers.inspection.inspector import Inspector
+from workers.inspection.inspector import Inspector, Segmentation
 from workers.inspection.stages import Stage, StageTimes
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
@@ -51,9 +51,9 @@ class Throughput(BaseModel):
 
 
 class CountingSegmenter:
-    """A segmenter that counts its tiles."""
+    """A network that counts its tiles."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: Segmentation) -> None:
         self._segmenter = segmenter
         self.tile_size = segmenter.tile_size
         self.name = segmenter.name
@@ -95,10 +95,7 @@ def measure(length_m: float) -> Throughput:
 def _in_process(
     coil: PreparedCoil, warm_up: PreparedCoil, settings: Settings
 ) -> tuple[bytes, float, int, dict[Stage, float]]:
-    model = settings.model
-    segmenter = CountingSegmenter(
-        Segmenter.open(model.name, backend=model.backend, precision=model.precision)
-    )
+    segmenter = CountingSegmenter(open_segmenter(settings))
     times = StageTimes()
     inspector = Inspector(segmenter, settings.inspection, threads=os.cpu_count() or 1, times=times)
     rules = GradingRules.load(settings.grading.file)
