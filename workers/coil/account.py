@@ -18,7 +18,7 @@ DECIMALS = 3
 SHARE_DECIMALS = 6
 CameraKey = tuple[Side, str]
 MISSING_RUNS = 1_000
-"""Gaps that a closing record names: with tens of thousands it would be larger than its topic takes. The report
+"""Gaps that a closing record names: with tens of thousands it would be too large for its topic. The report
 counts them itself."""
 
 

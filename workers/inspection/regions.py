@@ -76,7 +76,8 @@ def find_regions(
     picture.labels[window] = labels
     placed = stats + np.array((left, top, 0, 0, 0))
     large = np.flatnonzero(placed[1:, cv2.CC_STAT_AREA] >= settings.min_area_px) + 1
-    kept = [_component(label, picture.labels, placed[label].tolist()) for label in large.tolist()]
+    found = [_component(label, picture.labels, placed[label].tolist()) for label in large.tolist()]
+    kept = [component for component in found if _peak(component, picture) >= settings.peak]
     kept.sort(key=lambda c: (c.top, c.first_column))
     numbered = sorted(enumerate(kept), key=lambda pair: (-pair[1].area_px, pair[0]))
     largest = sorted(numbered[: settings.max_regions], key=lambda pair: pair[0])
@@ -91,6 +92,13 @@ def _component(label: int, labels: NDArray[np.int32], stats: list[int]) -> _Comp
     left, top, width, height, area = stats
     first = left + int(np.argmax(labels[top, left : left + width] == label))
     return _Component(label, area, top, left, top + height, left + width, first)
+
+
+def _peak(component: _Component, picture: _Picture) -> int:
+    """Saliency of the most salient pixel."""
+    box = np.s_[component.top : component.bottom, component.left : component.right]
+    mask = picture.labels[box] == component.label
+    return int(picture.saliency[box][mask].max())
 
 
 def _region(number: int, component: _Component, picture: _Picture, settings: InspectionSettings) -> Region:

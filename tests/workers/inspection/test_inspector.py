@@ -110,6 +110,7 @@ def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
     changes: list[dict[str, int]] = [
         {"tile_overlap_px": 8},
         {"threshold": 100},
+        {"peak": 200},
         {"min_area_px": 1},
         {"max_regions": 7},
         {"max_outline_points": 20},

@@ -102,12 +102,12 @@ def test_the_score_is_the_mean_saliency_of_the_pixels() -> None:
 
 
 def test_a_neighbour_within_the_box_counts_for_nothing() -> None:
-    frame = saliency(np.s_[10:40, 10:12], np.s_[38:40, 10:40], value=200)
+    frame = saliency(np.s_[10:40, 10:12], np.s_[38:40, 10:40], value=250)
     frame[12:20, 30:38] = 255
 
     outer, inner = found(frame).whole
 
-    assert (outer.score, inner.score) == (round(200 / 255, 4), 1.0)
+    assert (outer.score, inner.score) == (round(250 / 255, 4), 1.0)
     assert outer.area_px == 30 * 2 + 28 * 2
 
 
@@ -205,3 +205,13 @@ def test_a_frame_of_specks_is_dealt_with_quickly() -> None:
 
     # Specks below the least area must cost no Python each; they once took a hundred times one region's time.
     assert seconds(specks) < 10 * seconds(one)
+
+
+@pytest.mark.parametrize(("most", "found"), [(239, 0), (240, 1)])
+def test_a_region_counts_only_with_a_salient_peak(most: int, found: int) -> None:
+    saliency_map = np.zeros((40, 40), np.uint8)
+    saliency_map[10:20, 10:20] = 150
+    saliency_map[15, 15] = most
+    regions = find_regions(np.full((40, 40), 120, np.uint8), saliency_map, InspectionSettings(peak=240))
+    assert len(regions.whole) == found
+    assert all(region.area_px == 100 for region in regions.whole)
