@@ -27,6 +27,10 @@ class CoilNotReportedError(OrchestrationError):
     retriable = True
 
 
+class RunReportedError(OrchestrationError):
+    """A run of a coil that has its report already; a report of the line is never replaced."""
+
+
 def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
     """Start what does not run, and deploy the application unless it runs already.
 
@@ -85,6 +89,18 @@ def next_run(connection: KafkaConnection, store: ReportStore, line: str, coil: s
         StoreError: the store could not be read.
     """
     return max(latest_run(connection, line, coil), store.latest_run(line, coil)) + 1
+
+
+def check_run_is_open(store: ReportStore, line: str, coil: str, run: int) -> None:
+    """Refuse a run that has its report: its frames would be inspected, and the old report kept.
+
+    Raises:
+        RunReportedError: it has.
+        StoreError: the store could not be read.
+    """
+    if store.has(line, coil, run):
+        expected = store.latest_run(line, coil) + 1
+        raise RunReportedError(f"coil {coil} run {run} has its report: expected a run from {expected}")
 
 
 def wait_for_report(

@@ -21,7 +21,7 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
-from orchestration.line import next_run
+from orchestration.line import check_run_is_open, next_run
 from orchestration.stack import Stack
 from orchestration.streaming import Streamed, stream
 from workers.report.store import ReportStore
@@ -59,8 +59,11 @@ def ingest(
     stack = Stack(settings)
     connection, reports = stack.kafka_connection(), stack.report_store()
     check_identifier("coil", coil)
+    store = ReportStore(reports)
+    if run is not None:
+        check_run_is_open(store, line_name(source, line), coil, run)
     with Publisher(connection, connect_timeout_s=CONNECT_TIMEOUT_S) as publisher:
-        run = run or next_run(connection, ReportStore(reports), line_name(source, line), coil)
+        run = run or next_run(connection, store, line_name(source, line), coil)
         frames = open_source(
             source,
             coil,

@@ -18,8 +18,10 @@ from orchestration.cli import main
 from orchestration.stack.java import find_java
 from tests.orchestration.cli.conftest import Coilwatch
 from tests.workers.report import example
+from workers.report.delivery import Delivery
 from workers.report.errors import ReportNotFoundError
 from workers.report.json_report import report_json
+from workers.report.store import ReportStore
 
 SIDE_PX = 64
 BAD_FRAMES = {
@@ -205,6 +207,18 @@ def test_a_port_where_something_else_listens(
     assert ran.err.count("\n") == 1
     assert time.monotonic() - started < SECONDS
     gc.collect()
+
+
+def test_ingest_of_a_run_that_has_its_report(
+    coilwatch: Coilwatch, strip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COILWATCH_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("COILWATCH_REPORTS__STORE", str(tmp_path))
+    report = example.report(line="demo-line", coil="C1", run=4)
+    ReportStore(str(tmp_path)).write(report, Delivery())
+    ran = coilwatch("ingest", strip, "--coil", "C1", "--run", 4)
+    assert ran.code == 1
+    assert ran.error == "coil C1 run 4 has its report: expected a run from 5"
 
 
 def test_ingest_without_a_line_says_how_to_start_one(coilwatch: Coilwatch, frames: Path) -> None:

@@ -16,6 +16,8 @@ from orchestration.cli.segmentation import map_names
 from tests.orchestration.cli.conftest import Coilwatch
 from tests.workers.report import example
 from workers.report.json_report import report_json
+from workers.streams.live_view import LiveCoil, LiveView
+from workers.streams.redis_client import redis_client
 
 RUN = Path("demo-line/demo-coil/run-1")
 
@@ -106,6 +108,32 @@ def test_coils_lists_reports_where_nothing_runs(coilwatch: Coilwatch, reports: P
     ran = coilwatch("coils", "--reports", reports)
     assert ran.code == 0
     assert example.coil().coil in ran.out
+
+
+@pytest.mark.stack
+def test_a_coil_with_a_report_does_not_run(coilwatch: Coilwatch, reports: Path, redis_url: str) -> None:
+    reported = example.coil()
+    client = redis_client(redis_url, {})
+    for coil in (reported.coil, "still-open"):
+        LiveView(client).show(
+            LiveCoil(
+                line=reported.line,
+                coil=coil,
+                run=reported.run,
+                inspected=1,
+                unreadable=0,
+                findings=0,
+                events=0,
+                length_mm=240.0,
+            )
+        )
+    ran = coilwatch("--set", f"redis.url={redis_url}", "coils", "--reports", reports)
+    client.close()
+    assert ran.code == 0
+    states = {line.split()[3]: line.split()[7] for line in ran.out.splitlines() if line.startswith("│")}
+    assert states["still-open"] == "running"
+    assert states[reported.coil] == reported.grade.decision
+    assert ran.out.count(reported.coil) == 1
 
 
 def test_coils_of_an_empty_store_says_what_to_do(coilwatch: Coilwatch, tmp_path: Path) -> None:
