@@ -13,7 +13,8 @@ DATA = os.environ.get("COILWATCH_DATA")
 @pytest.mark.skipif(DATA is None, reason="COILWATCH_DATA is not set")
 def test_the_shipped_network_finds_the_defects_of_the_public_test_images() -> None:
     scores = public_scores(Path(str(DATA)) / "sd-saliency-900" / "test", Segmenter.open())
-    assert scores["iou"] >= 0.60
-    assert scores["sm"] >= 0.70
-    assert scores["wfm"] >= 0.60
-    assert scores["mae"] <= 0.08
+    # Just below what docs/models.md says; processors differ in the last digits.
+    assert scores["iou"] >= 0.69
+    assert scores["sm"] >= 0.83
+    assert scores["wfm"] >= 0.74
+    assert scores["mae"] <= 0.038

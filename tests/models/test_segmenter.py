@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -58,12 +59,16 @@ def test_back_ends_agree(
         assert difference.max() <= (MAX_GREY_LEVELS if precision == "bf16" else 1)
 
 
-def test_a_dark_patch_shows_and_grain_alone_stays_dark(segmenter: Segmenter) -> None:
-    sample = patch_sample("x", seed=4, side=256)
-    saliency = segmenter.segment([sample.image])[0]
-    assert saliency[sample.mask > 0].mean() > saliency[sample.mask == 0].mean() + 60
-    clean = np.full((256, 256), 140, dtype=np.uint8)
-    assert segmenter.segment([clean])[0].max() < 128
+def test_a_dark_spot_on_rolled_grain_shows_and_even_steel_stays_dark(segmenter: Segmenter) -> None:
+    grain = np.random.default_rng(3).normal(0, 12, (256, 256))
+    spot = np.zeros((256, 256), dtype=np.uint8)
+    cv2.circle(spot, (120, 140), 14, 255, -1)
+    strip = 140 + cv2.GaussianBlur(grain, (0, 0), sigmaX=0.8, sigmaY=6)
+    steel = np.clip(strip - 60 * cv2.GaussianBlur(spot / 255, (0, 0), 2), 0, 255).astype(np.uint8)
+    saliency = segmenter.segment([steel])[0]
+    assert saliency[spot > 0].mean() > 200
+    assert saliency[spot == 0].mean() < 20
+    assert segmenter.segment([np.full((256, 256), 140, dtype=np.uint8)])[0].max() < 64
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

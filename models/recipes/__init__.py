@@ -1,0 +1,1 @@
+"""Recipes of training runs, one TOML file each."""
