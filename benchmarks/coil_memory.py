@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
+from pathlib import Path
 
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
@@ -34,7 +34,14 @@ def _inspect(frames: int) -> float:
         rules=GradingRules.load(settings.grading.file),
         joining=settings.joining,
     )
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _high_water_mb()
+
+
+def _high_water_mb() -> float:
+    """Highest resident memory of this program; `ru_maxrss` would count that of the process that forked it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(kilobytes) / 1024
 
 
 if __name__ == "__main__":
