@@ -17,6 +17,9 @@ from orchestration.stack import Stack
 
 DATA_VARIABLE = "COILWATCH_DATA"
 
+# Ray reads how clusters are entered once, when any test first imports it; `ray_local` says the same.
+os.environ["RAY_AUTH_MODE"] = "token"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

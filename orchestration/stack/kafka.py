@@ -41,6 +41,12 @@ JAVA_OPTIONS = (
     "-Dorg.apache.logging.log4j.level=WARN",
 )
 
+PORT_ATTEMPTS = 3
+"""A broker binds its port seconds after it was found free: of two that start at once, one loses it."""
+PORT_TAKEN = "Address already in use"
+META = "meta.properties"
+"""Where a formatted log keeps the id of its cluster."""
+
 PROPERTIES = f"""\
 process.roles=broker,controller
 node.id=1
@@ -79,6 +85,10 @@ num.io.threads=4
 """
 
 
+class _PortTakenError(StartError):
+    """Somebody else took the port while the broker was starting; another port is tried."""
+
+
 def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPart], None]) -> StartedPart:
     """Start a broker whose log lives in `directory`, and wait until it answers a metadata request.
 
@@ -93,33 +103,48 @@ def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPar
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "kafka.log"
     log.unlink(missing_ok=True)
-    port = free_port(_port(settings.bootstrap_servers))
-    address = f"127.0.0.1:{port}"
-    properties = _write_properties(directory, port, free_port())
     command: list[str | Path] = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*"]
-    if not (directory / "data" / "meta.properties").exists():
+    preferred = _port(settings.bootstrap_servers)
+    for _ in range(PORT_ATTEMPTS - 1):
+        try:
+            return _start_at(free_port(preferred), command, directory, record)
+        except _PortTakenError:
+            preferred = 0
+    return _start_at(free_port(), command, directory, record)
+
+
+def _start_at(
+    port: int, command: list[str | Path], directory: Path, record: Callable[[StartedPart], None]
+) -> StartedPart:
+    log = directory / "kafka.log"
+    properties = _write_properties(directory, port, free_port())
+    if not (directory / "data" / META).exists():
         _format(command, properties, log)
     process = start_detached([*command, "kafka.Kafka", properties], log)
-    part = StartedPart(address=address, processes=(process,), directory=directory)
+    part = StartedPart(address=f"127.0.0.1:{port}", processes=(process,), directory=directory)
     record(part)
     try:
-        _wait(process, address, log)
+        _wait(process, part.address, log)
     except BaseException:
         end([process])
         raise
     return part
 
 
-def check(connection: KafkaConnection) -> None:
+def check(connection: KafkaConnection) -> str:
     """Ask for the brokers of a cluster.
+
+    Returns:
+        The cluster's id.
 
     Raises:
         UnreachableError: no answer, or none that we understand.
     """
     with kafka_admin(connection, REACH_TIMEOUT_MS) as admin:
-        brokers = admin.describe_cluster()["brokers"]
-    if not brokers:
+        cluster = admin.describe_cluster()
+    if not cluster["brokers"]:
         raise UnreachableError(f"Kafka at {connection.bootstrap_servers} has no broker")
+    return str(cluster["cluster_id"])
 
 
 def _wait(process: ProcessId, address: str, log: Path) -> None:
@@ -127,13 +152,16 @@ def _wait(process: ProcessId, address: str, log: Path) -> None:
     connection = KafkaConnection(bootstrap_servers=address)
     while not deadline.passed:
         if not process.find():
-            raise StartError(f"Kafka ended at once; {log} ends with:\n{last_lines(log)}")
+            kind = _PortTakenError if PORT_TAKEN in log.read_text("utf-8", "replace") else StartError
+            raise kind(f"Kafka ended at once; {log} ends with:\n{last_lines(log)}")
         try:
-            check(connection)
+            cluster = check(connection)
         except UnreachableError:
             deadline.pause()
-        else:
-            return
+            continue
+        if cluster not in (log.parent / "data" / META).read_text("utf-8"):
+            raise _PortTakenError(f"another Kafka has come up at {address}")
+        return
     raise StartError(
         f"Kafka did not answer at {address} within {START_TIMEOUT_S:.0f} s; "
         f"{log} ends with:\n{last_lines(log)}"

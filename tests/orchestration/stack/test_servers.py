@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from orchestration.errors import MissingProgramError, StartError, UnreachableErr
 from orchestration.settings import KafkaSettings, RaySettings, RedisSettings
 from orchestration.stack import kafka as kafka_server
 from orchestration.stack import ray_local, valkey
+from orchestration.stack.processes import end, free_port
 from orchestration.stack.state import StartedPart
 
 
@@ -31,6 +33,30 @@ def test_a_kafka_that_ends_shows_its_last_log_lines(tmp_path: Path, monkeypatch:
     with pytest.raises(StartError, match=r"(?s)Kafka ended at once; .*meta.properties"):
         kafka_server.start(KafkaSettings(), tmp_path, recorded.append)
     assert not recorded[0].alive
+
+
+@pytest.mark.stack
+def test_two_kafkas_that_start_at_once_on_one_port_both_come_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find the port free; the one that loses it takes another, and none takes the other for itself."""
+    port = free_port()
+
+    def found_free_by_both(preferred: int = 0) -> int:
+        return port if preferred == port else free_port(preferred)
+
+    monkeypatch.setattr(kafka_server, "free_port", found_free_by_both)
+    settings = KafkaSettings(embedded=True, bootstrap_servers=f"127.0.0.1:{port}")
+    folders = [tmp_path / "one", tmp_path / "other"]
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda folder: kafka_server.start(settings, folder, lambda _: None), folders))
+    try:
+        clusters = {kafka_server.check(KafkaConnection(bootstrap_servers=part.address)) for part in parts}
+    finally:
+        for part in parts:
+            end(part.processes)
+    assert len({part.address for part in parts}) == 2
+    assert len(clusters) == 2
 
 
 def test_no_kafka_is_one_clear_error() -> None:
