@@ -98,7 +98,8 @@ class CoilWorkerReplica:
 
     def __init__(self, settings: Settings, frame_workers: DeploymentHandle[Any]) -> None:
         self._settings = settings
-        self.frame_workers = frame_workers
+        # Held, not called: it makes the frame workers part of the application that this deployment heads.
+        self._frame_workers = frame_workers
         # What cannot be read fails the deployment, with its one line, and not a thread.
         self._rules = GradingRules.load(settings.grading.file)
         self._store = ReportStore(settings.reports.store)

@@ -3,7 +3,8 @@
 WorkerError
 ├── SegmentationError      a segmenter broke its contract (never retriable: it would again)
 ├── BadSettingsError       inspection settings or grading rules that do not validate
-└── WrongCoilError         a record of another coil was given to a coil's account
+├── WrongCoilError         a record of another coil was given to a coil's account
+└── ReportError            see workers/report/errors.py
 """
 
 from __future__ import annotations

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pydantic import TypeAdapter, ValidationError
-
-from ingest.errors import SourceError
+from ingest.errors import BadRecordError, SourceError
 from ingest.line import Line, LineCamera
-from ingest.records import Identifier, Side
+from ingest.records import Side, check_identifier
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 SINGLE_CAMERA = "camera"
 """Id of the only camera of a flat folder."""
-
-_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +109,9 @@ def _side(name: str | None) -> Side:
 
 def _camera_id(name: str) -> str:
     try:
-        return _IDENTIFIER.validate_python(name)
-    except ValidationError:
-        raise SourceError(
-            f"expected a camera id of letters, digits, '.', '_' and '-' (up to 64), got {name!r}"
-        ) from None
+        return check_identifier("camera", name)
+    except BadRecordError as error:
+        raise SourceError(str(error)) from None
 
 
 def _refuse(folder: Path, pattern: str | None = None) -> NoReturn:

@@ -20,7 +20,6 @@ from orchestration.cli.log_lines import configure_logging
 from orchestration.cli.state import State
 from orchestration.errors import OrchestrationError
 from workers.errors import WorkerError
-from workers.report.errors import ReportError
 
 FAILED = 1
 
@@ -35,7 +34,6 @@ EXPECTED = (
     IngestError,
     ModelsError,
     WorkerError,
-    ReportError,
     OrchestrationError,
     KafkaError,
     RedisError,

@@ -271,7 +271,7 @@ def test_useless_patterns_are_refused(tmp_path: Path, pattern: str, message: str
 
 def test_a_sub_folder_that_is_no_camera_id_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "my camera" / "a.png")
-    with pytest.raises(SourceError, match=r"expected a camera id .*got 'my camera'"):
+    with pytest.raises(SourceError, match=r"camera id: expected .*got 'my camera'"):
         source(tmp_path)
 
 

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime, Field
 from ingest.records import Record
 
 Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Delivery(Record):
@@ -21,13 +20,9 @@ class Delivery(Record):
         closed_at: when the coil was closed.
         frames_sent: frames that the sources handed over.
         duplicates: frames that came again with equal pixels, and were ignored.
-        late_frames: frames that came after the coil was closed, and are not in the report.
-        retries: calls and transactions that were tried again.
         dead_letters: frames laid aside as unreadable.
         cache_hits: frames answered from the result cache.
         network_runs: frames that the networks were run on.
-        frame_workers, inspectors: replicas at closing time.
-        most_seconds_behind: largest lag behind the strip, in seconds of running strip.
     """
 
     schema_version: Literal[1] = 1
@@ -36,14 +31,9 @@ class Delivery(Record):
     closed_at: AwareDatetime | None = None
     frames_sent: Count | None = None
     duplicates: Count | None = None
-    late_frames: Count | None = None
-    retries: Count | None = None
     dead_letters: Count | None = None
     cache_hits: Count | None = None
     network_runs: Count | None = None
-    frame_workers: Count | None = None
-    inspectors: Count | None = None
-    most_seconds_behind: Seconds | None = None
 
     @property
     def elapsed_s(self) -> float | None:

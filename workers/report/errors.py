@@ -9,15 +9,11 @@ ReportError
 
 from __future__ import annotations
 
+from workers.errors import WorkerError
 
-class ReportError(Exception):
-    """Base of all errors of the coil report.
 
-    Attributes:
-        retriable: whether the same call may succeed later.
-    """
-
-    retriable: bool = False
+class ReportError(WorkerError):
+    """Base of all errors of the coil report."""
 
 
 class BadReportError(ReportError):

@@ -119,19 +119,14 @@ def delivery_figures(delivery: Delivery) -> list[tuple[str, str]]:
     counts = (
         ("Frames sent", delivery.frames_sent),
         ("Duplicates ignored", delivery.duplicates),
-        ("Late frames, not in this report", delivery.late_frames),
-        ("Retries", delivery.retries),
         ("Dead letters", delivery.dead_letters),
         ("Answered from the cache", delivery.cache_hits),
         ("Frames through the networks", delivery.network_runs),
-        ("Frame workers", delivery.frame_workers),
-        ("Inspectors", delivery.inspectors),
     )
     times = (
         ("Started", _clock(delivery.started_at)),
         ("Closed", _clock(delivery.closed_at)),
         ("Elapsed", _seconds(delivery.elapsed_s)),
-        ("Furthest behind the strip", _seconds(delivery.most_seconds_behind)),
     )
     return [
         ("Path", "in one process" if delivery.path == "in-process" else "Kafka and Ray Serve"),

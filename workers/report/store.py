@@ -8,9 +8,10 @@ from typing import Annotated
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from ingest.records import Digest, Identifier, Record
+from ingest.errors import BadRecordError
+from ingest.records import Digest, Identifier, Record, check_identifier
 from workers.coil.records import CoilReport, Decision
 from workers.report.atomic_file import write_atomically
 from workers.report.csv_report import events_csv
@@ -22,7 +23,6 @@ from workers.report.json_report import read_report, report_json
 REPORT_FILE = "report.json"
 RUN_PREFIX = "run-"
 
-_identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 _log = logging.getLogger(__name__)
 
 
@@ -238,14 +238,16 @@ class ReportStore:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not _is_identifier(name):
-        raise BadNameError(f"{what}: expected letters, digits, '.', '_' or '-' (at most 64), got {name!r}")
+    try:
+        check_identifier(what, name)
+    except BadRecordError as error:
+        raise BadNameError(str(error)) from None
 
 
 def _is_identifier(name: str) -> bool:
     try:
-        _identifier.validate_python(name, strict=True)
-    except ValidationError:
+        check_identifier("folder", name)
+    except BadRecordError:
         return False
     return True
 

@@ -117,7 +117,6 @@ class FrameLoop:
         self._in_flight: deque[Batch] = deque()
         self._polled_at = clock()
         self._failures = 0
-        self.counts: Counter[str] = Counter()
         self._rebalances = Rebalances()
         consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
 
@@ -201,7 +200,7 @@ class FrameLoop:
             self._roll_back(error)
             return
         self._failures = 0
-        self._after_commit(batch, inspected, results)
+        self._after_commit(batch, inspected)
 
     def _send(self, key: CoilKey, value: bytes) -> None:
         self._producer.send(INSPECTIONS_TOPIC, key=key_bytes(key), value=value)
@@ -215,7 +214,6 @@ class FrameLoop:
         Raises:
             KafkaError: it happened too often in a row, or the producer is fenced: a new loop must begin.
         """
-        self.counts["rolled_back"] += 1
         self._failures += 1
         if self._failures > MOST_FAILURES:
             raise error
@@ -224,9 +222,7 @@ class FrameLoop:
         self._producer.abort_transaction()
         rewind_to_committed(self._consumer)
 
-    def _after_commit(self, batch: Batch, inspected: list[FrameResult], results: list[FrameResult]) -> None:
-        self.counts["frames"] += len(results)
-        self.counts["inspected"] += len(inspected)
+    def _after_commit(self, batch: Batch, inspected: list[FrameResult]) -> None:
         if self._cache:
             self._cache.put(batch.to_inspect(), inspected)
         if self._live_view is None:

@@ -12,7 +12,7 @@ START = datetime(2025, 5, 4, 6, 0, tzinfo=UTC)
 
 
 def test_delivery_survives_its_json() -> None:
-    delivery = Delivery(path="distributed", started_at=START, frames_sent=12, most_seconds_behind=1.5)
+    delivery = Delivery(path="distributed", started_at=START, frames_sent=12, cache_hits=5)
     assert Delivery.from_json(delivery_json(delivery)) == delivery
     assert json.loads(delivery_json(Delivery()))["frames_sent"] is None
 
@@ -24,6 +24,6 @@ def test_elapsed_needs_both_ends() -> None:
 
 def test_a_count_below_zero_and_a_time_without_zone_are_refused() -> None:
     with pytest.raises(ValidationError):
-        Delivery(retries=-1)
+        Delivery(duplicates=-1)
     with pytest.raises(ValidationError):
         Delivery(started_at=datetime(2025, 5, 4, 6, 0))  # noqa: DTZ001 - what is being refused

@@ -132,13 +132,13 @@ def test_delivery_is_shown_only_when_given() -> None:
         started_at=start,
         closed_at=start + timedelta(seconds=41.25),
         frames_sent=1880,
-        retries=0,
+        duplicates=0,
     )
     text = html_report(example.coil(), delivery)
     assert "41.2 s" in text
     assert "Kafka and Ray Serve" in text
-    assert "<dt>Retries</dt><dd>0</dd>" in text
-    assert "Inspectors" not in text
+    assert "<dt>Duplicates ignored</dt><dd>0</dd>" in text
+    assert "Answered from the cache" not in text
     assert "Delivery" not in html_report(example.coil())
 
 
