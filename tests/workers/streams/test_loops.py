@@ -65,7 +65,9 @@ class Line:
         self._closing.append(loop.close)
         return loop
 
-    def coil_loop(self, grace_s: float = 60.0, idle_s: float = 600.0) -> CoilLoop:
+    def coil_loop(
+        self, grace_s: float = 60.0, idle_s: float = 600.0, clock: Callable[[], float] = time.monotonic
+    ) -> CoilLoop:
         consumer = group_consumer(self.kafka, f"coils-{self.group}", "inspections")
         producer = transactional_producer(self.kafka, "test-coils")
         loop = CoilLoop(
@@ -75,6 +77,7 @@ class Line:
             rules=GradingRules.load(None),
             joining=JoiningSettings(),
             live_view=self.live_view,
+            clock=clock,
             settings=CoilLoopSettings(group=f"coils-{self.group}", grace_s=grace_s, idle_s=idle_s),
         )
         self._closing.append(loop.close)
@@ -317,7 +320,18 @@ def test_a_coil_that_falls_silent_is_closed_and_held(line: Line, coil: str) -> N
     with Publisher(line.kafka) as publisher:
         publisher.open_coil(opened(coil))
         publisher.send(frame(coil, 1))
-    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop(idle_s=1.0))
+    now = [0.0]
+    frame_loop, coil_loop = line.frame_loop(), line.coil_loop(idle_s=10.0, clock=lambda: now[0])
+
+    def all_there() -> bool:
+        known = coil_loop._open.get((LINE, coil, 1))
+        return known is not None and known.account.opened and known.account.counts.inspected == 1
+
+    _step_until(all_there, frame_loop, coil_loop)
+    for _ in range(4):
+        now[0] += 4.0
+        coil_loop.step()
+    report = line.run_until_reported(coil, coil_loop)
     assert report.closed == "idle"
     assert report.grade.decision != "release"
 
