@@ -4,6 +4,9 @@ ModelsError
 ├── WeightsError          a weights file that is missing, damaged, or not of its network
 ├── TileError             an array that is not what the segmenter takes
 ├── BackendError          an inference back end, device or precision that this machine does not have
+├── NetworkError          a network, width or knob that there is not
+├── ImageShapeError       images of a shape that the network does not take
+├── EvaluationError       maps and masks that cannot be compared
 ├── DatasetError          training images or masks that cannot be used
 ├── RecipeError           a training recipe that does not validate
 └── TrainingError         a training run that cannot start, go on, or be trusted
@@ -32,6 +35,18 @@ class TileError(ModelsError):
 
 class BackendError(ModelsError):
     """An inference back end, device or precision that this machine does not have."""
+
+
+class NetworkError(ModelsError):
+    """A network, width or knob that there is not."""
+
+
+class ImageShapeError(ModelsError):
+    """Images of a shape that the network does not take."""
+
+
+class EvaluationError(ModelsError):
+    """Maps and masks that cannot be compared."""
 
 
 class DatasetError(ModelsError):

@@ -18,7 +18,7 @@ from models.inference.backend import TILE_SIZE, Backend, Precision
 from models.inference.openvino_backend import OpenvinoBackend, has_native_bfloat16
 from models.inference.torch_backend import TorchBackend
 from models.tiling import blend, cut
-from models.weights import WeightsInfo, load, locate
+from models.weights import WeightsInfo, load_grey, locate
 
 BackendChoice = Literal["auto", "torch", "openvino"]
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
@@ -75,7 +75,7 @@ class Segmenter:
         """
         if threads < 1:
             raise BackendError(f"threads: expected at least 1, got {threads}")
-        network, info = load(model)
+        network, info = load_grey(model)
         chosen_device = _choose_device(device)
         on_cpu = chosen_device == "cpu"
         made: Backend

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.networks.normalisation import network_input
+from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
 TILE_SIZE = 256
 """Side of a tile in pixels: at 0.5 mm a pixel 128 mm of strip, more than most defects are long."""
@@ -34,11 +35,11 @@ class Backend(Protocol):
 class TileGraph(nn.Module):
     """From grey tiles (N, T, T) uint8 to logits (N, T, T) float32."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: SaliencyNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Return logits (N, T, T)."""
-        logits: Tensor = self.network(network_input(tiles))
-        return logits.squeeze(1).float()
+        outputs: SaliencyOutputs = self.network(network_input(tiles, self.network.in_channels))
+        return outputs.final.squeeze(1).float()

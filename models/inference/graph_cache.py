@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from platformdirs import user_cache_path
-from torch import nn
 
 from models.inference.backend import TILE_SIZE, TileGraph
 from models.inference.openvino_runtime import Core, Model, Tensor, convert_model, get_version, save_model
+from models.networks.outputs import SaliencyNetwork
 
-_FORMAT = 1
+_FORMAT = 2
 """Grows when the graph around the network changes: a cached graph of another format is never read."""
 
 _GRAPH, _WEIGHTS, _DIGESTS = "graph.xml", "graph.bin", "digests.json"
@@ -29,7 +29,7 @@ _GRAPH, _WEIGHTS, _DIGESTS = "graph.xml", "graph.bin", "digests.json"
 _logger = logging.getLogger(__name__)
 
 
-def cached_graph(core: Core, network: nn.Module, weights_digest: str) -> Model:
+def cached_graph(core: Core, network: SaliencyNetwork, weights_digest: str) -> Model:
     """Return the OpenVINO graph of a network, from the cache or newly converted.
 
     Args:
@@ -51,7 +51,7 @@ def cached_graph(core: Core, network: nn.Module, weights_digest: str) -> Model:
     return graph
 
 
-def convert(network: nn.Module) -> Model:
+def convert(network: SaliencyNetwork) -> Model:
     """Return the OpenVINO graph of a network for one tile."""
     example = torch.zeros((1, TILE_SIZE, TILE_SIZE), dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from models.errors import BackendError
 from models.inference.backend import Precision
 from models.inference.graph_cache import cached_graph
 from models.inference.openvino_runtime import Core, InferRequest
+from models.networks.outputs import SaliencyNetwork
 
 MAX_STREAMS = 16
 """Requests that run at the same time; each stream keeps its own activations, some 30 MB for CSNet."""
@@ -34,7 +34,9 @@ class OpenvinoBackend:
         BackendError: this CPU does not compute in that precision.
     """
 
-    def __init__(self, network: nn.Module, weights_digest: str, precision: Precision, threads: int) -> None:
+    def __init__(
+        self, network: SaliencyNetwork, weights_digest: str, precision: Precision, threads: int
+    ) -> None:
         if precision == "bf16" and not has_native_bfloat16():
             raise BackendError("precision bf16: this CPU has no bfloat16 instructions, use fp32 or auto")
         core = Core()

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from models.errors import BackendError
 from models.inference.backend import TILE_SIZE, Precision, TileGraph
+from models.networks.outputs import SaliencyNetwork
 
 CUDA_BATCH = 16
 """Tiles of one padded batch: the shape never changes, so neither does the kernel that CUDA picks for it."""
@@ -29,7 +29,7 @@ class TorchBackend:
         BackendError: torch does not see the device.
     """
 
-    def __init__(self, network: nn.Module, device: str, precision: Precision, threads: int) -> None:
+    def __init__(self, network: SaliencyNetwork, device: str, precision: Precision, threads: int) -> None:
         self._device = _open_device(device)
         self._precision = precision
         self._graph = TileGraph(network).to(self._device).eval()

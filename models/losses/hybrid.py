@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.networks.outputs import SaliencyOutputs
+
 SSIM_WINDOW_PX = 11
 SSIM_SIGMA_PX = 1.5
 SSIM_C1 = 0.01**2
@@ -45,7 +47,7 @@ def iou_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
 
 
 class HybridLoss(nn.Module):
-    """Weighted sum of the three losses on logits.
+    """Weighted sum of the three losses over all supervised maps, each map counting alike.
 
     Args:
         bce: weight of binary cross entropy.
@@ -59,8 +61,11 @@ class HybridLoss(nn.Module):
         self.ssim = ssim
         self.iou = iou
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the scalar loss of (N, 1, H, W) float32 logits against targets in [0, 1]."""
+    def forward(self, outputs: SaliencyOutputs, targets: Tensor) -> Tensor:
+        """Return the scalar loss of logits against (N, 1, H, W) float32 targets in [0, 1]."""
+        return torch.stack([self._of_map(logits.float(), targets) for logits in outputs.maps]).sum()
+
+    def _of_map(self, logits: Tensor, targets: Tensor) -> Tensor:
         loss = self.bce * functional.binary_cross_entropy_with_logits(logits, targets)
         probabilities = logits.sigmoid()
         if self.ssim:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional
 
+from models.networks.blocks import upsample
 from models.networks.octave import DepthwiseConv, DilatedConvs, NormalisedUnit, OctaveConv, Split
+from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
 BASE_WIDTH = 20
 """Channels of the full-resolution stages at width factor 1."""
@@ -61,7 +62,7 @@ class CrossStageHead(nn.Module):
         return logits
 
 
-class CSNet(nn.Module):
+class CSNet(SaliencyNetwork):
     """CSNet of a width factor, its channels split evenly between a fine and a coarse branch.
 
     Args:
@@ -71,10 +72,12 @@ class CSNet(nn.Module):
     size_multiple = 16
     """Height and width of the input must be multiples of this: three halvings and a coarse branch."""
 
-    def __init__(self, width: float = 1.0) -> None:
-        super().__init__()
-        base = round(BASE_WIDTH * width)
-        split: Split = (3,)
+    input_weight = "stages.0.0.units.0.conv.weight"
+
+    def __init__(self, width: float = 1.0, *, in_channels: int = 3, base_width: float = BASE_WIDTH) -> None:
+        super().__init__(in_channels)
+        base = round(base_width * width)
+        split: Split = (in_channels,)
         stages: list[nn.Sequential] = []
         for index, (blocks, stride, multiple) in enumerate(STAGES):
             stage = _stage(split, base * multiple, blocks, stride, last_is_single=index in HEAD_STAGES)
@@ -83,23 +86,14 @@ class CSNet(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.head = CrossStageHead(tuple(base * STAGES[index][2] for index in HEAD_STAGES))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return saliency logits.
-
-        Args:
-            images: (N, 3, H, W) float, normalised; H and W multiples of `size_multiple`.
-
-        Returns:
-            (N, 1, H, W) logits.
-        """
+    def saliency(self, images: Tensor) -> SaliencyOutputs:
         branches = [images]
         scales: list[Tensor] = []
         for index, stage in enumerate(self.stages):
             branches = stage(branches)
             if index in HEAD_STAGES:
                 scales.append(branches[0])
-        logits = self.head(scales)
-        return functional.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return SaliencyOutputs(upsample(self.head(scales), 2))
 
 
 def _halves(channels: int) -> Split:
@@ -114,7 +108,7 @@ def _stage(
         single = last_is_single and index == blocks - 1
         out_split = (channels,) if single else _halves(channels)
         first_stride = stride if index == 0 else 1
-        kernel = 3 if in_split == (3,) or first_stride == 2 else 1
+        kernel = 3 if (index == 0 and len(in_split) == 1) or first_stride == 2 else 1
         built.append(InLayerBlock(in_split, out_split, kernel, first_stride))
         in_split = out_split
     return nn.Sequential(*built)

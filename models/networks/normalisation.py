@@ -9,18 +9,19 @@ MEAN = 0.4669
 STANDARD_DEVIATION = 0.2437
 """Of SD-saliency-900, as its papers give them. Never an image's own: a clean tile must stay a clean tile."""
 
-CHANNELS = 3
+COLOURS = 3
 """The published networks take colour; grey is repeated."""
 
 
-def network_input(pixels: Tensor) -> Tensor:
+def network_input(pixels: Tensor, channels: int = COLOURS) -> Tensor:
     """Return normalised network input for grey images.
 
     Args:
         pixels: (N, H, W), 0 to 255, uint8 or float.
+        channels: that the network takes; grey is repeated.
 
     Returns:
-        (N, 3, H, W) float32.
+        (N, channels, H, W) float32.
     """
     scaled = (pixels.to(torch.float32) / 255.0 - MEAN) / STANDARD_DEVIATION
-    return scaled.unsqueeze(1).expand(-1, CHANNELS, -1, -1)
+    return scaled.unsqueeze(1).expand(-1, channels, -1, -1)

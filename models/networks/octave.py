@@ -103,7 +103,7 @@ class DilatedConvs(nn.Module):
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
         """Return maps of the same shapes as `branches`."""
         # torch's bfloat16 gradient of a dilated convolution can be NaN on CPUs, so these stay in float32.
-        with torch.autocast(branches[0].device.type, enabled=False):
+        with torch.autocast("cpu", enabled=False):
             return [
                 self._pyramid(branch.float(), weight * WEIGHT_GAIN)
                 for branch, weight in zip(branches, self.weights, strict=True)

@@ -58,7 +58,8 @@ class Recipe(_Record):
 
     Attributes:
         name: goes into the weights' metadata.
-        width: width factor of CSNet.
+        network: one of `models.networks.build.NETWORKS`.
+        width: its width factor.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
@@ -70,6 +71,7 @@ class Recipe(_Record):
     """
 
     name: str
+    network: str
     width: float = Field(default=1.0, gt=0)
     seed: int = 7
     held_out_share: Share = 0.11

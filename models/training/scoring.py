@@ -55,7 +55,7 @@ def score_samples(network: nn.Module, samples: Sequence[Sample]) -> Scores:
 def _saliency(network: nn.Module, batch: Sequence[Sample]) -> list[NDArray[np.float32]]:
     tiles = [cv2.resize(sample.image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_LINEAR) for sample in batch]
     with torch.inference_mode():
-        maps = network(network_input(torch.from_numpy(np.stack(tiles)))).sigmoid()[:, 0].numpy()
+        maps = network(network_input(torch.from_numpy(np.stack(tiles)))).final.sigmoid()[:, 0].numpy()
     return [
         np.asarray(cv2.resize(saliency, sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         for sample, saliency in zip(batch, maps, strict=True)

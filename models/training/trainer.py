@@ -18,8 +18,9 @@ from models.data.augmentation import Augmentation
 from models.data.folders import Sample
 from models.errors import TrainingError
 from models.losses import HybridLoss
-from models.networks.csnet import CSNet
+from models.networks.build import build
 from models.networks.normalisation import network_input
+from models.networks.outputs import SaliencyOutputs
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.state import Progress, load_state, save_state
@@ -62,7 +63,7 @@ class Standing:
 
 
 class Trainer:
-    """Trains one CSNet by a recipe.
+    """Trains one network by a recipe.
 
     Args:
         recipe: what to do.
@@ -80,7 +81,7 @@ class Trainer:
         self.data = data
         self.folder = folder
         torch.manual_seed(recipe.seed)
-        self.network = CSNet(recipe.width)
+        self.network = build(recipe.network, width=recipe.width)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = _make_optimizer(self.network, recipe.weight_decay)
         self.loss = HybridLoss(recipe.loss.bce, recipe.loss.ssim, recipe.loss.iou)
@@ -128,8 +129,8 @@ class Trainer:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            logits: Tensor = self.network(network_input(images))
-        loss = self.loss(logits.float(), masks)
+            outputs: SaliencyOutputs = self.network(network_input(images))
+        loss = self.loss(outputs, masks)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient_norm)
         if torch.isfinite(norm):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
-from models.errors import WeightsError
-from models.networks.build import NETWORKS
+from models.errors import NetworkError, WeightsError
+from models.networks.build import build
+from models.networks.grey import fold_grey
+from models.networks.outputs import SaliencyNetwork
 from models.weights.files import WeightsInfo, fill_network, read_weights
 
 SUFFIX = ".safetensors"
@@ -35,7 +35,7 @@ def locate(model: str | Path) -> Path:
     return path
 
 
-def load(model: str | Path) -> tuple[nn.Module, WeightsInfo]:
+def load(model: str | Path) -> tuple[SaliencyNetwork, WeightsInfo]:
     """Return a network with its weights, in evaluation mode, and what the file says of itself.
 
     Args:
@@ -46,9 +46,21 @@ def load(model: str | Path) -> tuple[nn.Module, WeightsInfo]:
     """
     path = locate(model)
     weights, info = read_weights(path)
-    if info.network not in NETWORKS:
-        known = ", ".join(sorted(NETWORKS))
-        raise WeightsError(f"weights {path} are for network {info.network}, expected one of {known}")
-    network = NETWORKS[info.network](info.width)
+    try:
+        network = build(info.network, width=info.width)
+    except NetworkError as error:
+        raise WeightsError(f"weights {path}: {error}") from error
     fill_network(network, weights, path)
     return network.eval(), info
+
+
+def load_grey(model: str | Path) -> tuple[SaliencyNetwork, WeightsInfo]:
+    """Load weights as a network of one input channel, which computes the same on grey images as `load`'s.
+
+    Raises:
+        WeightsError: as of `load`.
+    """
+    network, info = load(model)
+    grey = build(info.network, width=info.width, in_channels=1)
+    grey.load_state_dict(fold_grey(network.state_dict(), type(network)))
+    return grey.eval(), info

@@ -10,7 +10,9 @@ from models.networks.csnet import CSNet
 from models.weights import WeightsInfo, available, load, locate, save_weights
 from models.weights.files import METADATA_KEY, fill_network, read_weights, weights_of
 
-INFO = WeightsInfo(network="csnet", width=1.0, version="1", data="none", recipe="none", metrics={"iou": 0.5})
+INFO = WeightsInfo(
+    network="csnet-x1", width=1.0, version="1", data="none", recipe="none", metrics={"iou": 0.5}
+)
 
 MAX_SHIPPED_BYTES = 1_000_000
 
@@ -65,7 +67,7 @@ def test_the_first_network_is_shipped() -> None:
         (lambda blob: blob[:-4] + b"\x01\x02\x03\x04", "damaged"),
         (lambda blob: blob.replace(METADATA_KEY.encode(), b"something", 1), "no coilwatch metadata"),
         (lambda blob: blob.replace(b'\\"version\\"', b'\\"wersion\\"', 1), "bad metadata block: "),
-        (lambda blob: blob.replace(b'\\"csnet\\"', b'\\"dsnet\\"', 1), "damaged"),
+        (lambda blob: blob.replace(b'\\"csnet-x1\\"', b'\\"dsnet-x1\\"', 1), "damaged"),
     ],
     ids=["empty", "pickle", "truncated", "changed tensor", "no block", "bad block", "other network"],
 )
@@ -84,7 +86,7 @@ def test_a_file_that_is_not_what_it_should_be_is_refused_in_one_line(
 
 def test_a_network_that_nobody_knows_is_refused(path: Path, network: CSNet) -> None:
     save_weights(path, weights_of(network), INFO.model_copy(update={"network": "wonder"}))
-    with pytest.raises(WeightsError, match="network wonder, expected one of csnet"):
+    with pytest.raises(WeightsError, match=r"no network wonder: expected one of .*csnet-x1"):
         load(path)
 
 

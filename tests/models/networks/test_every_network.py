@@ -1,0 +1,189 @@
+"""What holds for every network: its published size, any fitting image, grey folded, export, learning."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models.errors import ImageShapeError, NetworkError
+from models.inference.openvino_runtime import Core, convert_model
+from models.losses import HybridLoss
+from models.networks.build import NETWORKS, build
+from models.networks.cost import count_macs, count_parameters
+from models.networks.grey import fold_grey
+from models.networks.outputs import SaliencyNetwork
+from tests.models.networks.published import GIGA_MACS, PARAMETERS
+
+NARROW = {name: 0.5 if name.startswith(("csnet", "scfnet")) else 0.125 for name in NETWORKS}
+FAMILIES = (
+    "edrnet",
+    "cat-ednet-n5l2",
+    "basnet",
+    "u2net",
+    "u2netp",
+    "pfanet",
+    "scfnet",
+    "scfnet-resnet50",
+    "scfnet-lite0",
+    "csnet-x1",
+    "csnet-l-x1",
+)
+"""One of each structure: the others differ from one of these in a number only."""
+
+SIZE_PX = 64
+LEARNING_STEPS = 150
+"""A bound, not a wish: most are there after a third of it."""
+LEARNED_IOU = 0.9
+TOLERANCE = 1e-3
+"""Of logits, absolute and relative: convolutions sum in another order elsewhere."""
+
+
+def narrow(name: str, **knobs: object) -> SaliencyNetwork:
+    torch.manual_seed(3)
+    return build(name, width=NARROW[name], **knobs)  # type: ignore[arg-type]
+
+
+def images(size: tuple[int, int] = (SIZE_PX, SIZE_PX), channels: int = 3, count: int = 1) -> Tensor:
+    return torch.randn(count, channels, *size, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
+def test_parameters_are_the_published_ones(name: str, parameters: int) -> None:
+    assert count_parameters(name) == parameters
+
+
+@pytest.mark.parametrize(("name", "size"), GIGA_MACS)
+def test_multiply_accumulates_are_the_published_ones(name: str, size: int) -> None:
+    assert count_macs(name, size) == pytest.approx(GIGA_MACS[name, size] * 1e9, rel=0.005)
+
+
+def test_every_network_of_the_registry_has_a_published_size() -> None:
+    ours = {"scfnet-lite0"}
+    assert set(NETWORKS) - ours == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("size", [(224, 224), (256, 256), (320, 320), (64, 160)], ids=str)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_maps_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        outputs = narrow(name).eval()(images(size))
+    for saliency in outputs.maps:
+        assert saliency.shape == (1, 1, *size)
+        assert torch.isfinite(saliency).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_images_that_do_not_fit_are_refused(name: str) -> None:
+    network = narrow(name)
+    with pytest.raises(ImageShapeError, match=rf"multiples of {network.size_multiple}, got \(1, 3, 65, 64\)"):
+        network(images((65, 64)))
+    with pytest.raises(ImageShapeError, match=r"expected images \(N, 3, H, W\)"):
+        network(images(channels=1))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_grey_folded_into_one_channel_gives_the_same(name: str) -> None:
+    colour = narrow(name).eval()
+    grey = narrow(name, in_channels=1).eval()
+    grey.load_state_dict(fold_grey(colour.state_dict(), type(colour)))
+    image = images(channels=1)
+    with torch.inference_mode():
+        expected, found = colour(image.expand(-1, 3, -1, -1)).final, grey(image).final
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_exported_programs_agree_with_eager(name: str) -> None:
+    network, image = narrow(name).eval(), images()
+    with torch.no_grad():
+        expected = network(image)
+        program = torch.export.export(network, (image,))
+        found = program.module()(image)
+    for ours, theirs in zip(expected.maps, (found.final, *found.sides), strict=True):
+        torch.testing.assert_close(theirs, ours, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_onnx_agrees_with_eager(name: str, tmp_path: Path) -> None:
+    network, image = narrow(name).eval(), images()
+    file = tmp_path / "network.onnx"
+    with torch.no_grad(), warnings.catch_warnings():
+        # torch's own exporter calls what torch itself has deprecated.
+        warnings.simplefilter("ignore")
+        expected = network(image)
+        torch.onnx.export(network, (image,), file, dynamo=True, verbose=False)
+    found = Core().compile_model(Core().read_model(file), "CPU")([image.numpy()])
+    for ours, theirs in zip(expected.maps, found.values(), strict=True):
+        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_openvino_agrees_with_eager(name: str) -> None:
+    network, image = narrow(name).eval(), images((64, 96))
+    with torch.no_grad():
+        expected = network(image)
+        converted = convert_model(torch.export.export(network, (image,)))
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = Core().compile_model(converted, "CPU", exact)([image.numpy()])
+    for ours, theirs in zip(expected.maps, found.values(), strict=True):
+        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_narrow_network_learns_four_tiles(name: str) -> None:
+    tiles, masks = four_tiles()
+    network = narrow(name).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.0)
+    loss = HybridLoss(ssim=0.0)
+    best = 0.0
+    for step in range(LEARNING_STEPS):
+        optimizer.zero_grad()
+        outputs = network(tiles)
+        loss(outputs, masks).backward()
+        optimizer.step()
+        if step % 10 == 9:
+            best = max(best, overlap(outputs.final.detach(), masks))
+            if best > LEARNED_IOU:
+                return
+    raise AssertionError(f"{name} reached an IoU of {best:.3f} in {LEARNING_STEPS} steps")
+
+
+def four_tiles() -> tuple[Tensor, Tensor]:
+    """Bright and dark blobs on texture, and their masks."""
+    generator = torch.Generator().manual_seed(8)
+    rows, columns = torch.meshgrid(torch.arange(SIZE_PX), torch.arange(SIZE_PX), indexing="ij")
+    tiles, masks = [], []
+    for centre_row, centre_column, height, width, sign in (
+        (20, 24, 9, 14, 1),
+        (40, 36, 16, 7, -1),
+        (30, 16, 6, 6, 1),
+        (36, 44, 12, 12, -1),
+    ):
+        mask = ((rows - centre_row) / height) ** 2 + ((columns - centre_column) / width) ** 2 <= 1
+        texture = 0.4 * torch.randn(SIZE_PX, SIZE_PX, generator=generator)
+        tiles.append((texture + sign * 1.5 * mask).expand(3, -1, -1))
+        masks.append(mask.float()[None])
+    return torch.stack(tiles), torch.stack(masks)
+
+
+def overlap(logits: Tensor, masks: Tensor) -> float:
+    found, truth = logits > 0, masks > 0.5
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("wonder", {}, "no network wonder: expected one of edrnet, .*csnet-l-x2"),
+        ("basnet", {"width": 0.0}, "network basnet: expected a width above 0, got 0"),
+        ("csnet-x1", {"wheels": 4}, "network csnet-x1: .*wheels"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_name(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        build(name, **options)  # type: ignore[arg-type]
