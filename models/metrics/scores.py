@@ -1,4 +1,12 @@
-"""What an evaluation gives: figures of one image, figures of a set, and curves over thresholds."""
+"""What an evaluation gives: figures of one image, figures of a set, and curves over thresholds.
+
+Two readings of a map stand side by side. What is compared with the literature is of the *stretched* map, its
+own minimum put to 0 and maximum to 1, as the field's tools do. `mae_raw`, `dice`, `iou` and all that is of the
+boundary is of the map *as it is*, binary at 127: stretching would turn the noise of a clean image into a find. A
+mask marks a defect where it is over 128, in every figure. An empty mask scores 0 in weighted F, F and the means of
+Dice and IoU, as with the field's tools; in `dice`, `iou` and those of the boundary it scores 1 where the map finds
+nothing, for that is right.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +21,9 @@ class _Figures:
     """The figures that an image and a set have alike.
 
     Attributes:
-        s_measure: structure measure.
-        weighted_f: weighted F-measure.
-        mae: mean absolute error.
+        s_measure: structure measure, 0 to 1.
+        weighted_f: weighted F-measure, 0 to 1.
+        mae: mean absolute error, 0 to 1.
         e_mean: mean of the E-measure over 256 thresholds.
         e_max: largest E-measure over 256 thresholds.
         e_adaptive: E-measure at the adaptive threshold.
@@ -60,7 +68,7 @@ class ImageScores(_Figures):
 
 @dataclass(frozen=True, slots=True)
 class SetScores(_Figures):
-    """The means of a set's figures; the E- and F-measure's mean and maximum are those of the set's mean curve.
+    """The means of a set's figures, but E- and F-measure's mean and maximum: those of the set's mean curve.
 
     Attributes:
         images: how many images were added.
@@ -73,9 +81,11 @@ class SetScores(_Figures):
 class Curves:
     """Means over the images at thresholds 0..255, ascending; each is a (256,) float64 array.
 
+    All are of stretched maps; a pixel is found where its value is at or over the threshold.
+
     Attributes:
-        precision: precision of the pixels at or over the threshold.
-        recall: recall of the same.
+        precision: share of what was found that is in the mask; 0 where nothing was found.
+        recall: share of the mask that was found; 0 for an empty mask.
         f: F-measure of each image, then averaged.
         e: E-measure.
         iou: intersection over union.
