@@ -14,21 +14,24 @@ from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
 from orchestration.inspector import open_inspector
-from orchestration.line import running_line, wait_for_report
+from orchestration.line import CoilNotReportedError, running_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.streaming import stream
 from tests.orchestration.border_crossers import border_crossers
+from tests.orchestration.line_logs import line_logs
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil
 from workers.report.json_report import read_report, report_json
 from workers.report.scoring import score
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveView
+from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 REPORT_TIMEOUT_S = 200
+FIRST_FRAMES_TIMEOUT_S = 120
 SMALLEST_MM = 10.0
 LEAST_RECALL = 0.9
 KILLED_COIL_M = 14.0
@@ -59,8 +62,16 @@ def calm_report(coil: SimulatedCoil) -> bytes:
 def distributed_report(coil: SimulatedCoil, settings: Settings) -> bytes:
     with Publisher(settings.kafka.connection()) as publisher:
         stream(SimulatedSource(coil), publisher)
-    wait_for_report(settings, (coil.line, coil.coil, 1), timeout_s=REPORT_TIMEOUT_S)
-    return report_json(ReportStore(settings.reports.store).read(coil.line, coil.coil, 1))
+    return finished_report(coil, settings)
+
+
+def finished_report(coil: SimulatedCoil, settings: Settings) -> bytes:
+    key = (coil.line, coil.coil, 1)
+    try:
+        wait_for_report(settings, key, timeout_s=REPORT_TIMEOUT_S)
+    except CoilNotReportedError as error:
+        pytest.fail(f"{error}\n{line_logs(settings.run_directory)}")
+    return report_json(ReportStore(settings.reports.store).read(*key))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +122,7 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
 
     sending = threading.Thread(target=send)
     sending.start()
-    _wait_until(lambda: (seen := live_view.read(key)) is not None and seen.inspected >= 8)
+    _wait_for_frames(live_view, key, line, inspected=8)
     workers = _replicas("FrameWorker")
     assert len(workers) == 2
     workers[0].kill()
@@ -119,8 +130,7 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
     assert seen is not None
     assert seen.inspected < (source.total_frames or 0), "the kill came after the coil"
     sending.join()
-    wait_for_report(line, key, timeout_s=REPORT_TIMEOUT_S)
-    assert report_json(ReportStore(line.reports.store).read(*key)) == calm
+    assert finished_report(coil, line) == calm
 
 
 def test_other_batches_and_partitions_report_the_same(tmp_path: Path, calm_sample: bytes) -> None:
@@ -140,8 +150,9 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _wait_until(condition: object, timeout_s: float = 120.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "the condition did not come true in time"
+def _wait_for_frames(live_view: LiveView, key: CoilKey, settings: Settings, *, inspected: int) -> None:
+    deadline = time.monotonic() + FIRST_FRAMES_TIMEOUT_S
+    while (seen := live_view.read(key)) is None or seen.inspected < inspected:
+        if time.monotonic() > deadline:
+            pytest.fail(f"no {inspected} frames inspected\n{line_logs(settings.run_directory)}")
         threading.Event().wait(0.05)

@@ -106,7 +106,7 @@ class CoilLoop:
         self._position: dict[TopicPartition, int] = {}
         self._failures = 0
         self._stepped_at = clock()
-        self._rebalances = Rebalances()
+        self._rebalances = Rebalances(consumer)
         consumer.subscribe([INSPECTIONS_TOPIC], listener=self._rebalances)
 
     def step(self) -> None:

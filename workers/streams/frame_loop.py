@@ -117,7 +117,7 @@ class FrameLoop:
         self._in_flight: deque[Batch] = deque()
         self._polled_at = clock()
         self._failures = 0
-        self._rebalances = Rebalances()
+        self._rebalances = Rebalances(consumer)
         consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
 
     def step(self) -> None:

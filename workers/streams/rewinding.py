@@ -3,6 +3,9 @@
 kafka-python lets a partition that stays with a member keep its position through a rebalance. What the member
 had fetched and not committed would be passed over if it were dropped, so after every rebalance all partitions
 go back to their committed offsets.
+
+It also forgets a join that outlasts one poll, where the group's leader joins again because partitions were
+added: it goes on without partitions or heartbeats, for ever and without an error.
 """
 
 from __future__ import annotations
@@ -13,13 +16,23 @@ from collections.abc import Iterable
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 
+OFFSETS_TIMEOUT_MS = 10_000
+"""The library asks again without end otherwise, also for what only its next poll could put right."""
+
 log = logging.getLogger(__name__)
 
 
 class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers that partitions came or went. Called within `consumer.poll`, where no offset can be asked."""
+    """Remembers that partitions came or went, and that a join must be finished once it has begun.
 
-    def __init__(self) -> None:
+    Called within `consumer.poll`, where no offset can be asked.
+
+    Args:
+        consumer: that is subscribed with this listener.
+    """
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
         self._happened = False
 
     def happened(self) -> bool:
@@ -28,7 +41,9 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         return happened
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Take note; before the first assignment there is nothing to take away."""
+        """Take note; before the first assignment there is nothing to take away. A join begins after this."""
+        # The library has no public way to say so.
+        self._consumer._coordinator.request_rejoin()  # noqa: SLF001
         self._happened = self._happened or bool(revoked)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -44,7 +59,7 @@ def rewind_to_committed(consumer: KafkaConsumer) -> None:
         KafkaError: the offsets could not be read.
     """
     for partition in consumer.assignment():
-        offset = consumer.committed(partition)
+        offset = consumer.committed(partition, timeout_ms=OFFSETS_TIMEOUT_MS)
         if offset is None:
             consumer.seek_to_beginning(partition)
         else:
