@@ -1,8 +1,8 @@
 """How well the boundary of what was found follows the mask's, at 1 to 5 px.
 
-Of the map as it is, binary at 127. Where neither the map nor the mask has a boundary both figures are 1: nothing
-was to be found and nothing was; where only one has, 0. The image's edge counts as the outside, as in the code of
-Boundary IoU: a defect that the edge cuts off has a boundary there.
+Of the map as it is, binary at 127. Where neither the map nor the mask has a boundary both figures are 1:
+nothing was to be found and nothing was; where only one has, 0. The image's edge counts as the outside, as in
+the code of Boundary IoU: a defect that the edge cuts off has a boundary there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class BoundaryScores:
 def boundary_scores(found: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> BoundaryScores:
     """Compare the boundaries of two binary images.
 
-    *Boundary IoU*: intersection over union of the two bands of pixels inside each region and no deeper than d,
-    counted in steps to the eight neighbours. *Boundary F*: harmonic mean of the shares of either contour (the
-    band at 1 px) that lie within a Euclidean distance d of the other.
+    *Boundary IoU*: intersection over union of the two bands of pixels inside each region and no deeper than
+    d, counted in steps to the eight neighbours. *Boundary F*: harmonic mean of the shares of either contour
+    (the band at 1 px) that lie within a Euclidean distance d of the other.
 
     Args:
         found: (H, W) uint8 of 0 and 1, what the map finds.

@@ -12,10 +12,10 @@ from models.metrics.pair import EPSILON
 def e_measure(confusion: Confusion) -> NDArray[np.float64]:
     """Return the E-measure of the map that each threshold makes.
 
-    A pixel's alignment depends only on whether it was found and whether it is true: the four counts say all. An
-    empty mask scores the share that was not found, a full one the share that was. The sum over the N pixels is
-    divided by N - 1, as in the authors' code: a perfect map scores N / (N - 1), and an image of one pixel has no
-    score worth reading.
+    A pixel's alignment depends only on whether it was found and whether it is true: the four counts say all.
+    An empty mask scores the share that was not found, a full one the share that was. The sum over the N
+    pixels is divided by N - 1, as in the authors' code: a perfect map scores N / (N - 1), and an image of one
+    pixel has no score worth reading.
 
     Source: Fan et al., "Enhanced-alignment Measure for Binary Foreground Map Evaluation" (IJCAI 2018).
     """

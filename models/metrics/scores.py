@@ -1,11 +1,11 @@
 """What an evaluation gives: figures of one image, figures of a set, and curves over thresholds.
 
 Two readings of a map stand side by side. What is compared with the literature is of the *stretched* map, its
-own minimum put to 0 and maximum to 1, as the field's tools do. `mae_raw`, `dice`, `iou` and all that is of the
-boundary is of the map *as it is*, binary at 127: stretching would turn the noise of a clean image into a find. A
-mask marks a defect where it is over 128, in every figure. An empty mask scores 0 in weighted F, F and the means of
-Dice and IoU, as with the field's tools; in `dice`, `iou` and those of the boundary it scores 1 where the map finds
-nothing, for that is right.
+own minimum put to 0 and maximum to 1, as the field's tools do. `mae_raw`, `dice`, `iou` and all that is of
+the boundary is of the map *as it is*, binary at 127: stretching would turn the noise of a clean image into a
+find. A mask marks a defect where it is over 128, in every figure. An empty mask scores 0 in weighted F, F and
+the means of Dice and IoU, as with the field's tools; in `dice`, `iou` and those of the boundary it scores 1
+where the map finds nothing, for that is right.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ def nearest_foreground(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.intp],
     """Find the nearest foreground of every background pixel within reach of the smoothing window.
 
     Of several at one distance the leftmost counts, and the uppermost of those, as with the distance transform
-    of scipy that PySODMetrics asks. Each step (down, right) has a code that sorts by squared length, then right,
-    then down; the least code over the foreground is found along columns first, along rows then.
+    of scipy that PySODMetrics asks. Each step (down, right) has a code that sorts by squared length, then
+    right, then down; the least code over the foreground is found along columns first, along rows then.
 
     Args:
         foreground: (H, W) bool.
