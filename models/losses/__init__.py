@@ -1,5 +1,24 @@
-"""Losses of the predict-refine family."""
+"""Losses of the field's networks, on logits, with deep supervision; each names its paper."""
 
-from models.losses.hybrid import HybridLoss, bce_loss, iou_loss, ssim_loss
+from models.losses.boundary_dice import ScfnetLoss, boundary_dice_loss, boundary_thickness
+from models.losses.dice import DistillationLoss, dice_loss
+from models.losses.dynamic_decay import DynamicWeightDecay
+from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
+from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
 
-__all__ = ["HybridLoss", "bce_loss", "iou_loss", "ssim_loss"]
+__all__ = [
+    "DistillationLoss",
+    "DynamicWeightDecay",
+    "EdgeHoldLoss",
+    "HybridLoss",
+    "ScfnetLoss",
+    "SsimPadding",
+    "bce_loss",
+    "boundary_dice_loss",
+    "boundary_thickness",
+    "dice_loss",
+    "edge_loss",
+    "iou_loss",
+    "ssim_loss",
+    "weighted_bce_loss",
+]

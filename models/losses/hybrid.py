@@ -5,11 +5,19 @@ Source: Qin et al., "BASNet: Boundary-Aware Salient Object Detection" (CVPR 2019
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.losses.supervision import supervise
 from models.networks.outputs import SaliencyOutputs
+
+SsimPadding = Literal["zero", "reflect"]
+"""What lies beyond the border: zeros in the papers' code, which darkens the statistics of the outermost
+5 px; the mirrored map where the border of a tile is no border of the strip."""
 
 SSIM_WINDOW_PX = 11
 SSIM_SIGMA_PX = 1.5
@@ -22,12 +30,18 @@ def bce_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
     return functional.binary_cross_entropy(probabilities, targets)
 
 
-def ssim_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Return 1 - mean structural similarity over all pixels of (N, 1, H, W) maps, padded with zeros."""
+def ssim_loss(probabilities: Tensor, targets: Tensor, padding: SsimPadding = "zero") -> Tensor:
+    """Return 1 - mean structural similarity over all pixels of (N, 1, H, W) maps.
+
+    Args:
+        probabilities: 0 to 1.
+        targets: 0 to 1.
+        padding: what the window sees beyond the border; "reflect" needs sides above 5 px.
+    """
     maps = torch.cat([probabilities, targets])
-    mean = _blur(maps)
-    variance = _blur(maps * maps) - mean * mean
-    covariance = _blur(probabilities * targets) - mean[: len(targets)] * mean[len(targets) :]
+    mean = _blur(maps, padding)
+    variance = _blur(maps * maps, padding) - mean * mean
+    covariance = _blur(probabilities * targets, padding) - mean[: len(targets)] * mean[len(targets) :]
     mean_p, mean_t = mean.chunk(2)
     variance_p, variance_t = variance.chunk(2)
     luminance = (2 * mean_p * mean_t + SSIM_C1) / (mean_p**2 + mean_t**2 + SSIM_C1)
@@ -47,38 +61,57 @@ def iou_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
 
 
 class HybridLoss(nn.Module):
-    """Weighted sum of the three losses over all supervised maps, each map counting alike.
+    """Weighted sum of the three losses over all supervised maps.
 
     Args:
         bce: weight of binary cross entropy.
         ssim: weight of the structural term; 0 leaves it out.
         iou: weight of the overlap term; 0 leaves it out.
+        ssim_padding: what the structural term sees beyond the border.
+        map_weights: the papers' alpha_k, the final map's first; without, every map counts 1 as in their code.
     """
 
-    def __init__(self, bce: float = 1.0, ssim: float = 1.0, iou: float = 1.0) -> None:
+    def __init__(
+        self,
+        bce: float = 1.0,
+        ssim: float = 1.0,
+        iou: float = 1.0,
+        *,
+        ssim_padding: SsimPadding = "zero",
+        map_weights: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
         self.bce = bce
         self.ssim = ssim
         self.iou = iou
+        self.ssim_padding = ssim_padding
+        self.map_weights = map_weights
 
     def forward(self, outputs: SaliencyOutputs, targets: Tensor) -> Tensor:
-        """Return the scalar loss of logits against (N, 1, H, W) float32 targets in [0, 1]."""
-        return torch.stack([self._of_map(logits.float(), targets) for logits in outputs.maps]).sum()
+        """Return the scalar loss of logits against (N, 1, H, W) float32 targets in [0, 1].
+
+        Raises:
+            TrainingError: another number of map weights than of maps.
+        """
+        return supervise(outputs, lambda logits: self._of_map(logits, targets), self.map_weights)
 
     def _of_map(self, logits: Tensor, targets: Tensor) -> Tensor:
         loss = self.bce * functional.binary_cross_entropy_with_logits(logits, targets)
         probabilities = logits.sigmoid()
         if self.ssim:
-            loss = loss + self.ssim * ssim_loss(probabilities, targets)
+            loss = loss + self.ssim * ssim_loss(probabilities, targets, self.ssim_padding)
         if self.iou:
             loss = loss + self.iou * iou_loss(probabilities, targets)
         return loss
 
 
-def _blur(maps: Tensor) -> Tensor:
+def _blur(maps: Tensor, padding: SsimPadding) -> Tensor:
     offsets = torch.arange(SSIM_WINDOW_PX, dtype=maps.dtype, device=maps.device) - SSIM_WINDOW_PX // 2
     kernel = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA_PX**2))
     kernel = kernel / kernel.sum()
-    padding = SSIM_WINDOW_PX // 2
-    rows = functional.conv2d(maps, kernel.view(1, 1, -1, 1), padding=(padding, 0))
-    return functional.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, padding))
+    margin = SSIM_WINDOW_PX // 2
+    if padding == "reflect":
+        maps = functional.pad(maps, (margin, margin, margin, margin), mode="reflect")
+        margin = 0
+    rows = functional.conv2d(maps, kernel.view(1, 1, -1, 1), padding=(margin, 0))
+    return functional.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, margin))
