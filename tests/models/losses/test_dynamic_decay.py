@@ -53,12 +53,10 @@ def activities(network: TwoBlocks) -> list[tuple[nn.Parameter, Tensor]]:
 
 def test_penalty_is_the_sum_over_units_branches_channels_and_images() -> None:
     network = TwoBlocks().double().train()
-    expected = sum(float((0.5 * g * gamma.detach() ** 2).sum()) for gamma, g in activities(network)) / len(
-        images()
-    )
+    of_images = sum(float((0.5 * g * gamma.detach() ** 2).sum()) for gamma, g in activities(network))
     with DynamicWeightDecay(network, strength=1.0) as regulariser:
         network(images())
-        assert float(regulariser.penalty().detach()) == pytest.approx(expected, rel=1e-12)
+        assert float(regulariser.penalty().detach()) == pytest.approx(of_images / len(images()), rel=1e-12)
 
 
 def test_gradient_is_equation_3_on_gamma_and_nothing_elsewhere() -> None:
