@@ -36,6 +36,39 @@ class CoilClosed(Record):
     missing: tuple[MissingFrames, ...] = ()
 
 
+class CoilReopened(Record):
+    """A request to inspect frames of a coil again and to revise its report.
+
+    Whoever replays dead letters or inspects a coil with another model appends it to the inspections topic
+    under the coil's key, and sends the frames (or their inspections) only after it is acknowledged: what
+    counts is its place in the log. From there on:
+
+    * An inspection of a frame that was unreadable takes its place (it would without this record, too).
+    * With `model`, an inspection made by that model takes the place of one made by another. Frames that are
+      not inspected again, or that cannot be read this time, keep the result they have.
+    * A frame with other pixels, or at another place, is a conflict as ever: the first one counts.
+    * The coil closes again, with the next revision and this reason in its report, as soon as `frames`
+      distinct frames have been heard of, or when the grace time has passed without a record of the coil.
+      A revision is made even if nothing changed.
+
+    For a coil that has not closed yet there is nothing to revise: only what takes the place of what.
+
+    Attributes:
+        reason: one line for the report.
+        model: digest of the model whose inspections replace others (`ModelIdentity.digest`).
+        frames: how many frames are inspected again, None where that is not known.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: Literal["coil-reopened"] = "coil-reopened"
+    line: Identifier
+    coil: Identifier
+    run: Annotated[int, Field(ge=1)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Digest | None = None
+    frames: Annotated[int, Field(ge=1)] | None = None
+
+
 class DefectEvent(Record):
     """One physical defect: findings joined across frames and cameras.
 

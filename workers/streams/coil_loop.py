@@ -26,7 +26,7 @@ from ingest.records import CameraClosed, CoilOpened
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
-from workers.coil.records import CloseReason, CoilClosed, CoilReport
+from workers.coil.records import CloseReason, CoilClosed, CoilReopened, CoilReport
 from workers.inspection.records import Inspection
 from workers.report.delivery import Delivery
 from workers.report.errors import ReportNotFoundError
@@ -162,6 +162,8 @@ class CoilLoop:
             log.warning("skipped offset %d of %s: %s", record.offset, partition, error)
             return []
         key = coil_key(message)
+        if isinstance(message, CoilReopened):
+            return []
         if key in self._closed:
             if not self._closed[key]:
                 log.warning("coil %s run %d: records after its closing are left out", key[1], key[2])

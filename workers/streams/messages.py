@@ -11,7 +11,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from ingest.errors import BadRecordError
 from ingest.kafka import CONTROL_HEADER, FRAME_HEADER
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, Record
-from workers.coil.records import CoilClosed, Decision
+from workers.coil.records import CoilClosed, CoilReopened, Decision
 from workers.inspection.records import Inspection
 
 Control = CoilOpened | CameraClosed
@@ -26,6 +26,7 @@ INSPECTION_RECORDS: dict[str, type[Record]] = {
     **CONTROLS,
     "inspection": Inspection,
     "coil-closed": CoilClosed,
+    "coil-reopened": CoilReopened,
 }
 
 
@@ -71,7 +72,7 @@ def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:
     raise BadRecordError(f"expected a '{FRAME_HEADER}' or '{CONTROL_HEADER}' header, got {sorted(headers)}")
 
 
-def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed:
+def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed | CoilReopened:
     """What a record of the inspections topic holds.
 
     Raises:
