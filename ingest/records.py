@@ -28,6 +28,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 Side = Literal["top", "bottom"]
 Encoding = Literal["raw", "png", "jpeg", "zstd"]
+DropReason = Literal["spool full", "disk full"]
 Millimetres = Annotated[float, Field(allow_inf_nan=False)]
 Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
@@ -146,12 +147,21 @@ class CoilOpened(Record):
     cameras: Annotated[tuple[CameraBand, ...], Field(min_length=1)]
 
 
+class DroppedFrames(Record):
+    """Frames that the edge gave up, sequences first to last, both included, because its disk had no room."""
+
+    first: Annotated[int, Field(ge=0)]
+    last: Annotated[int, Field(ge=0)]
+    reason: DropReason
+
+
 class CameraClosed(Record):
     """A camera has sent its last frame of a coil.
 
     Attributes:
         frames: how many frames the camera handed over; sequences 0 to `frames - 1` are expected.
         end_mm: position of the end of its last frame.
+        dropped: frames among them that were given up before they reached Kafka.
     """
 
     schema_version: Literal[1] = 1
@@ -163,6 +173,7 @@ class CameraClosed(Record):
     camera: Identifier
     frames: Annotated[int, Field(ge=0)]
     end_mm: Millimetres
+    dropped: tuple[DroppedFrames, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from hashlib import blake2b
 from operator import attrgetter
 
 from ingest.records import CameraBand, CameraClosed, Side
@@ -14,19 +17,36 @@ DECIMALS = 3
 SHARE_DECIMALS = 6
 
 
+class Verdict(Enum):
+    """What an inspection is to the account of its coil.
+
+    NEW: the frame was not known. READ: it was known as unreadable. REPLACES: another model had inspected it,
+    and this one was asked for. DUPLICATE: it was known and is equal. CONFLICT: it was known with other pixels
+    or at another place.
+    """
+
+    NEW = auto()
+    READ = auto()
+    REPLACES = auto()
+    DUPLICATE = auto()
+    CONFLICT = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class FrameNote:
     """All that coverage needs of a frame: of a long coil there are very many.
 
     Attributes:
-        digest: of the pixels, in bytes.
+        identity: digest of the frame's pixels, size, scale and place.
         reason: why the frame was unreadable, None when it was inspected.
+        model: digest of the model that inspected it.
     """
 
     start_mm: float
     end_mm: float
-    digest: bytes
+    identity: bytes
     reason: str | None
+    model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +73,38 @@ class CameraAccount:
         self.closed: CameraClosed | None = None
         self.unreadable = 0
 
-    def add(self, inspection: Inspection) -> FrameNote | None:
-        """Take a frame; the note of the same frame where it was known already."""
+    def add(self, inspection: Inspection, preferred_model: str | None = None) -> Verdict:
+        """Take a frame, and say what it is beside what was known of it.
+
+        Args:
+            preferred_model: digest of the model whose inspections take the place of others.
+        """
         sequence = inspection.sequence
+        note = _note(inspection)
         known = self._notes.get(sequence)
-        if known is not None:
-            return known
-        end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
-        reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
-        digest = bytes.fromhex(inspection.digest)
-        self._notes[sequence] = FrameNote(inspection.along_mm, end_mm, digest, reason)
-        self.unreadable += reason is not None
+        verdict = Verdict.NEW if known is None else _beside(known, note, preferred_model)
+        if verdict in (Verdict.DUPLICATE, Verdict.CONFLICT):
+            return verdict
+        self._notes[sequence] = note
+        self.unreadable += (note.reason is not None) - (known is not None and known.reason is not None)
         self._after_last = max(self._after_last, sequence + 1)
-        self._end_mm = max(self._end_mm, end_mm)
+        self._end_mm = max(self._end_mm, note.end_mm)
         if self._first_seen is None or sequence < self._first_seen[0]:
             self._first_seen = sequence, _band_of(inspection)
-        return None
+        return verdict
 
     @property
     def band(self) -> CameraBand | None:
-        """The band as the coil's opening announced it, else that of the first frame that is here."""
+        """The band as the coil's opening announced it, else that of the first frame that is here.
+
+        Of a camera that was not announced, and none of whose frames are here, only its end is known: a band
+        of one column stands for it. None where it did not send a frame either.
+        """
         if self.announced is not None:
             return self.announced
-        return self._first_seen[1] if self._first_seen else None
+        if self._first_seen:
+            return self._first_seen[1]
+        return _unknown_band(self.closed) if self.closed and self.closed.frames else None
 
     @property
     def frames(self) -> int:
@@ -142,7 +171,28 @@ class CameraAccount:
             before, after = self._notes.get(first - 1), self._notes.get(last + 1)
             start = before.end_mm if before else 0.0
             end = after.start_mm if after else self.end_mm
-            yield _Gap(first, last, start, max(start, end), "missing", "did not arrive")
+            yield from self._by_cause(_Gap(first, last, start, max(start, end), "missing", "did not arrive"))
+
+    def _by_cause(self, gap: _Gap) -> Iterator[_Gap]:
+        """A gap cut where frames were dropped at the edge; the parts share its length by frames."""
+        mm_per_frame = (gap.end_mm - gap.start_mm) / (gap.last - gap.first + 1)
+
+        def part(first: int, last: int, detail: str) -> _Gap:
+            start = gap.start_mm + (first - gap.first) * mm_per_frame
+            end = gap.end_mm if last == gap.last else gap.start_mm + (last + 1 - gap.first) * mm_per_frame
+            return replace(gap, first=first, last=last, start_mm=start, end_mm=end, detail=detail)
+
+        at = gap.first
+        for dropped in sorted(self.closed.dropped if self.closed else (), key=attrgetter("first")):
+            first, last = max(at, dropped.first), min(gap.last, dropped.last)
+            if first > last:
+                continue
+            if first > at:
+                yield part(at, first - 1, gap.detail)
+            yield part(first, last, f"dropped at the edge, {dropped.reason}")
+            at = last + 1
+        if at <= gap.last:
+            yield part(at, gap.last, gap.detail)
 
     def _unreadable_gaps(self) -> Iterator[_Gap]:
         gap: _Gap | None = None
@@ -183,6 +233,44 @@ def _hole(band: CameraBand, gap: _Gap, frames: int) -> Hole:
         frames=frames,
         reason=gap.reason,
         detail=f"{which}: {gap.detail}" if frames else gap.detail,
+    )
+
+
+def _note(inspection: Inspection) -> FrameNote:
+    end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
+    reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
+    model = sys.intern(inspection.model.digest) if inspection.model else None
+    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model)
+
+
+def _identity(inspection: Inspection) -> bytes:
+    """Everything by which one frame is told from another; how it was encoded, and when it came, is not."""
+    facts = (
+        inspection.digest,
+        inspection.along_mm,
+        inspection.across_mm,
+        inspection.mm_per_row,
+        inspection.mm_per_column,
+        inspection.height,
+        inspection.width,
+    )
+    return blake2b(repr(facts).encode(), digest_size=16).digest()
+
+
+def _beside(known: FrameNote, came: FrameNote, preferred_model: str | None) -> Verdict:
+    if known.identity != came.identity:
+        return Verdict.CONFLICT
+    if came.reason is not None:
+        return Verdict.DUPLICATE
+    if known.reason is not None:
+        return Verdict.READ
+    wanted = preferred_model is not None and came.model == preferred_model != known.model
+    return Verdict.REPLACES if wanted else Verdict.DUPLICATE
+
+
+def _unknown_band(closed: CameraClosed) -> CameraBand:
+    return CameraBand(
+        side=closed.side, camera=closed.camera, across_mm=0, columns=1, mm_per_row=1, mm_per_column=1
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.records import DroppedFrames
 from tests.workers.coil.records import FRAME_MM, band, closed, inspection, unreadable
 from workers.coil.coverage import CameraAccount, missing_frames
 from workers.coil.records import Hole
@@ -50,6 +51,29 @@ def test_missing_frames_are_holes_between_their_neighbours() -> None:
     assert account.holes(BAND, 900)[0].detail == "frames 0 to 1: did not arrive"
     assert [(m.first, m.last) for m in missing_frames("top", "left", account)] == [(0, 1), (4, 5), (7, 8)]
     assert not account.complete
+
+
+def test_frames_dropped_at_the_edge_are_holes_that_say_so() -> None:
+    dropped = [
+        DroppedFrames(first=6, last=20, reason="disk full"),
+        DroppedFrames(first=1, last=3, reason="spool full"),
+    ]
+    account = camera(*map(inspection, (0, 5)), frames=9, dropped=tuple(dropped))
+
+    assert [(extent(hole), hole.detail) for hole in account.holes(BAND, 900)] == [
+        ((100, 400, 3, "missing"), "frames 1 to 3: dropped at the edge, spool full"),
+        ((400, 500, 1, "missing"), "frame 4: did not arrive"),
+        ((600, 900, 3, "missing"), "frames 6 to 8: dropped at the edge, disk full"),
+    ]
+    assert account.coverage(BAND, 900).missing == 7
+
+
+def test_a_frame_that_was_dropped_and_came_all_the_same_is_no_hole() -> None:
+    dropped = DroppedFrames(first=0, last=1, reason="spool full")
+    account = camera(*map(inspection, range(3)), frames=3, dropped=(dropped,))
+
+    assert account.holes(BAND, 300) == []
+    assert account.complete
 
 
 def test_unreadable_neighbours_of_one_cause_are_one_hole() -> None:
