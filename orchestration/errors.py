@@ -2,6 +2,7 @@
 
 OrchestrationError
 ├── SettingsError            a setting that is unknown or does not validate
+├── InspectorsAwayError      no inspector has answered for long (retriable)
 └── StackError               a part of the stack that cannot be started, reached or stopped
     ├── MissingProgramError  a program that a part needs is not installed
     ├── StartError           a part that ended or did not answer in time (retriable)
@@ -24,6 +25,12 @@ class OrchestrationError(Exception):
 
 class SettingsError(OrchestrationError):
     """A setting that is unknown or does not validate."""
+
+
+class InspectorsAwayError(OrchestrationError):
+    """No inspector has answered for as long as a call is tried."""
+
+    retriable = True
 
 
 class StackError(OrchestrationError):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-import random
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import RayServeException
+from ray.exceptions import RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from ingest.records import EncodedFrame
-from orchestration.errors import OrchestrationError
+from orchestration.backoff import Backoff
+from orchestration.errors import InspectorsAwayError
+from orchestration.suspects import DEATHS, PASSING, Suspects
 from workers.inspection.records import FrameResult, ModelIdentity
 
 CALL_TIMEOUT_S = 120.0
@@ -23,22 +24,17 @@ PATIENCE_S = 60.0
 """How long a call is tried again. The worker then begins anew: its frames still wait in Kafka."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-"""Pauses between attempts double from the first to the longest, with jitter, so that workers do not call in
-step."""
 IDENTITY_AGE_S = 5.0
 """How long a model swap may go unnoticed by cache look-ups."""
 
 log = logging.getLogger(__name__)
 
 
-class InspectorsAwayError(OrchestrationError):
-    """No inspector has answered for as long as a call is tried."""
-
-    retriable = True
-
-
 class ServeInspectionClient:
     """Inspects batches by calls to the inspector deployment.
+
+    A batch that fails, by an error or by the death of its inspector, is inspected frame by frame, so that
+    what is wrong with one of them costs no other (`orchestration.suspects`).
 
     Args:
         handle: of the inspector deployment.
@@ -49,6 +45,8 @@ class ServeInspectionClient:
         self._handle = handle
         # One more for the question who the inspectors are.
         self._executor = ThreadPoolExecutor(calls + 1, thread_name_prefix="inspection-call")
+        self._closed = threading.Event()
+        self._suspects = Suspects(self._call_alone, self._backoff)
         self._identity: ModelIdentity | None = None
         self._asked: Future[ModelIdentity] | None = None
         self._asked_at = float("-inf")
@@ -71,34 +69,44 @@ class ServeInspectionClient:
         """
         return self._executor.submit(self._analyse, list(frames))
 
+    def close(self) -> None:
+        """Let calls under way run out, start none and try none again."""
+        self._closed.set()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
     def _ask_identity(self) -> ModelIdentity:
         return ModelIdentity.from_json(self._call("identity"))
 
     def _analyse(self, frames: list[EncodedFrame]) -> list[FrameResult]:
-        """Results of a batch. Where inspection itself fails, each frame is tried alone."""
         payload = [(frame.header.to_json(), frame.data) for frame in frames]
         try:
             return [FrameResult.from_json(result) for result in self._call("analyse", payload)]
-        except RayTaskError as error:
-            if len(frames) == 1:
-                reason = f"inspection failed: {type(error.cause).__name__}"
-                log.exception("frame %d cannot be inspected", frames[0].header.sequence)
-                return [FrameResult(status="unreadable", reason=reason)]
-        return [result for frame in frames for result in self._analyse([frame])]
+        except (RayTaskError, *DEATHS) as error:
+            log.warning("%d frames are inspected one by one: %s", len(frames), error)
+        return [self._suspects.inspect(frame) for frame in frames]
 
     def _call(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the method returns
-        pause_s = FIRST_PAUSE_S
-        give_up_at = time.monotonic() + PATIENCE_S
+        """Call a method of some inspector, again while none can be asked.
+
+        Raises:
+            RayTaskError: the method raised.
+            RayError: one of `DEATHS`, with this call in hand.
+            InspectorsAwayError: nobody has answered for long.
+        """
+        backoff = self._backoff()
         while True:
             try:
-                response = getattr(self._handle, method).remote(*arguments)
-                return response.result(timeout_s=CALL_TIMEOUT_S)
-            except RayTaskError:
+                return getattr(self._handle, method).remote(*arguments).result(timeout_s=CALL_TIMEOUT_S)
+            except (RayTaskError, *DEATHS):
                 raise
-            except (RayError, RayServeException, TimeoutError) as error:
-                # A replica died, or there is none for the moment: that says nothing about the frames.
-                if time.monotonic() > give_up_at:
-                    raise InspectorsAwayError(f"no inspector for {PATIENCE_S:.0f} s: {error}") from error
+            except PASSING as error:
                 log.warning("inspector call '%s' is tried again: %s", method, error)
-                time.sleep(pause_s * random.uniform(0.5, 1.5))
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                if not backoff.pause():
+                    raise InspectorsAwayError(f"no inspector for {PATIENCE_S:.0f} s: {error}") from error
+
+    def _call_alone(self, header: bytes, data: bytes) -> Iterator[bytes]:
+        stream = self._handle.options(stream=True).analyse_alone.remote(header, data)
+        return cast("Iterator[bytes]", stream)
+
+    def _backoff(self) -> Backoff:
+        return Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, PATIENCE_S, wait=self._closed.wait)

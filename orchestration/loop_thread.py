@@ -10,8 +10,14 @@ from typing import Protocol
 
 from kafka.errors import KafkaError
 
-PAUSE_S = 2.0
+from orchestration.backoff import Backoff
+
+PAUSE_S = 1.0
 """Before another attempt to reach Kafka, and before a loop that failed begins anew."""
+LONGEST_PAUSE_S = 10.0
+"""A broker or a store that has been away for long is still found again within this."""
+SETTLED_S = 60.0
+"""A loop that has lived this long begins anew with the first pause again."""
 STUCK_AFTER_S = 60.0
 """A step takes well under a second, a broker's restart some 20 s."""
 STOP_TIMEOUT_S = 8.0
@@ -39,7 +45,7 @@ class LoopThread:
     Args:
         build: makes the loop; raises `KafkaError` while Kafka cannot be reached.
         stuck_after_s: a loop that has not finished a step for this long counts as dead.
-        pause_s: before another attempt.
+        pause_s: before the first other attempt; pauses grow while the loop does not last.
     """
 
     def __init__(
@@ -53,8 +59,8 @@ class LoopThread:
         self._name = name
         self._build = build
         self._stuck_after_s = stuck_after_s
-        self._pause_s = pause_s
         self._stop = threading.Event()
+        self._backoff = Backoff(pause_s, LONGEST_PAUSE_S, wait=self._stop.wait)
         self._moved_at = time.monotonic()
         self._death: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -87,6 +93,7 @@ class LoopThread:
 
     def _run_once(self) -> None:
         """One life of a loop, from its building to a stop or a failure."""
+        began_at = time.monotonic()
         try:
             loop = self._build()
             try:
@@ -98,6 +105,8 @@ class LoopThread:
         except Exception as error:
             if not isinstance(error, KafkaError) and not getattr(error, "retriable", False):
                 raise
-            log.warning("%s begins anew in %.0f s: %s", self._name, self._pause_s, error)
+            log.warning("%s begins anew: %s", self._name, error)
             self._moved_at = time.monotonic()
-            self._stop.wait(self._pause_s)
+            if self._moved_at - began_at > SETTLED_S:
+                self._backoff.progress()
+            self._backoff.pause()

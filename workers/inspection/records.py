@@ -62,6 +62,7 @@ class FrameResult(Record):
             strip goes on beyond the frame; both 0 when there is no strip in the frame.
         regions: the largest ones, whole, ordered by component.
         further_regions, further_area_px: count and area of the regions that were too many to keep whole.
+        attempts: how often the inspection of an unreadable frame was tried.
     """
 
     schema_version: Literal[1] = 1
@@ -73,6 +74,7 @@ class FrameResult(Record):
     regions: tuple[Region, ...] = ()
     further_regions: int = 0
     further_area_px: int = 0
+    attempts: Annotated[int, Field(ge=1)] = 1
 
 
 class Finding(Record):

@@ -3,6 +3,10 @@
 A batch lives through fetch, cache look-up, inspection, commit. The transaction opens after inference and its
 offsets are those of the batch, never the consumer's position: a batch that is dropped on the way is read
 again, by whoever owns the partition then.
+
+While the inspectors are behind, the partitions are paused and polling goes on: the group sees a member that
+lives, and no more bytes come in than one full batch beside those under inspection and what the consumer had
+asked for.
 """
 
 from __future__ import annotations
@@ -10,32 +14,31 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotDoneError
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
-from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
-from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
 from ingest.records import EncodedFrame
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, ModelIdentity
+from workers.streams.batches import Batch, Gathering
+from workers.streams.dead_letters import dead_letter
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey, Control, coil_key, dead_letter, key_bytes, read_frame_record
+from workers.streams.messages import CoilKey, coil_key, key_bytes
 from workers.streams.result_cache import ResultCache
-from workers.streams.rewinding import Rebalances, rewind_to_committed
+from workers.streams.rewinding import Rebalances, membership, rewind_to_committed
 from workers.streams.settings import FrameLoopSettings
 
-KEEP_ALIVE_S = 2.0
-"""While batches fill the hands, the paused consumer is polled this often, so that rebalances are noticed."""
 WAIT_SLICE_S = 0.05
 """How long one look at a running inspection takes before the loop looks at Kafka again."""
+BRIEF_POLL_S = 0.01
+"""While batches are in hand, Kafka is waited for no longer than this."""
 
 MOST_FAILURES = 5
 """Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
@@ -53,35 +56,8 @@ class InspectionClient(Protocol):
     def submit(self, frames: Sequence[EncodedFrame]) -> Future[list[FrameResult]]:
         """Start inspecting; the future holds one result per frame, in order."""
 
-
-@dataclass
-class Batch:
-    """Records that are inspected and committed together.
-
-    Attributes:
-        member: what this loop was in its group when it fetched them. Kafka refuses their offsets from a
-            member that has been through a rebalance since.
-    """
-
-    records: list[ConsumerRecord]
-    member: ConsumerGroupMetadata
-    frames: list[tuple[ConsumerRecord, EncodedFrame]] = field(default_factory=list)
-    controls: list[Control] = field(default_factory=list)
-    foreign: list[tuple[ConsumerRecord, str]] = field(default_factory=list)
-    cached: list[FrameResult | None] = field(default_factory=list)
-    inspection: Future[list[FrameResult]] | None = None
-
-    def offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
-        """The offsets after this batch's last record of each partition."""
-        ends: dict[TopicPartition, int] = {}
-        for record in self.records:
-            partition = TopicPartition(record.topic, record.partition)
-            ends[partition] = max(ends.get(partition, 0), record.offset + 1)
-        return {partition: OffsetAndMetadata(end, "", -1) for partition, end in ends.items()}
-
-    def to_inspect(self) -> list[EncodedFrame]:
-        """The frames that the cache did not know."""
-        return [frame for (_, frame), hit in zip(self.frames, self.cached, strict=True) if hit is None]
+    def close(self) -> None:
+        """Let go of what is under way; nobody waits for it any more."""
 
 
 class FrameLoop:
@@ -112,10 +88,8 @@ class FrameLoop:
         self._cache = cache
         self._live_view = live_view
         self._settings = settings or FrameLoopSettings()
-        self._clock = clock
-        self._waiting: deque[Batch] = deque()
+        self._gathering = Gathering(self._settings, clock)
         self._in_flight: deque[Batch] = deque()
-        self._polled_at = clock()
         self._failures = 0
         self._rebalances = Rebalances(consumer)
         consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
@@ -129,6 +103,7 @@ class FrameLoop:
     def close(self) -> None:
         """Abandon the batches in hand and leave the group at once, so that others take over."""
         self.forget()
+        self._client.close()
         self._consumer.close()
         self._producer.close(CLOSE_TIMEOUT_S)
 
@@ -138,31 +113,44 @@ class FrameLoop:
             if batch.inspection is not None:
                 batch.inspection.cancel()
         self._in_flight.clear()
-        self._waiting.clear()
+        self._gathering.clear()
 
     def _fetch(self) -> None:
-        if self._waiting or len(self._in_flight) >= self._settings.batches_in_flight:
-            if self._clock() - self._polled_at > KEEP_ALIVE_S:
-                self._consumer.pause(*self._consumer.assignment())
-                self._poll(0.0)
-                self._consumer.resume(*self._consumer.paused())
-            return
-        self._poll(0.01 if self._in_flight else self._settings.poll_s)
+        """Poll Kafka, with all partitions paused while the next batch is full already."""
+        if self._gathering.full:
+            self._consumer.pause(*self._consumer.assignment())
+            self._poll(0.0)
+        else:
+            self._consumer.resume(*self._consumer.paused())
+            busy = self._in_flight or len(self._gathering)
+            self._poll(BRIEF_POLL_S if busy else self._settings.poll_s)
 
     def _poll(self, timeout_s: float) -> None:
-        fetched = self._consumer.poll(int(timeout_s * 1000), max_records=self._settings.batch_frames)
-        self._polled_at = self._clock()
+        most = max(1, self._settings.batch_frames - len(self._gathering))
+        fetched = self._consumer.poll(int(timeout_s * 1000), max_records=most)
         if self._rebalances.happened():
-            self.forget()
-            rewind_to_committed(self._consumer)
+            self._begin_again()
             return
         records = [record for partition in fetched.values() for record in partition]
-        for group in _cut_by_bytes(records, self._settings.batch_bytes):
-            self._waiting.append(_sort_out(group, self._consumer.group_metadata()))
+        if not records:
+            return
+        member = membership(self._consumer)
+        if member is None or (len(self._gathering) and member != self._gathering.member):
+            log.warning("the group has given this worker up; it joins again")
+            self._begin_again()
+            return
+        self._gathering.add(records, member)
+
+    def _begin_again(self) -> None:
+        """Drop what is in hand and read from the committed offsets."""
+        self.forget()
+        rewind_to_committed(self._consumer)
 
     def _start(self) -> None:
-        while self._waiting and len(self._in_flight) < self._settings.batches_in_flight:
-            batch = self._waiting.popleft()
+        while len(self._in_flight) < self._settings.batches_in_flight:
+            batch = self._gathering.cut(idle=not self._in_flight)
+            if batch is None:
+                return
             frames = [frame for _, frame in batch.frames]
             model = self._client.identity() if self._cache and frames else None
             known = self._cache.get(frames, model) if self._cache and model else None
@@ -191,9 +179,9 @@ class FrameLoop:
             for (record, frame), result in zip(batch.frames, results, strict=True):
                 self._send(coil_key(frame.header), place(frame.header, result).to_json())
                 if result.status == "unreadable":
-                    self._dead_letter(record, result.reason or "unreadable")
+                    self._dead_letter(record, result.reason or "unreadable", result.attempts)
             for record, error in batch.foreign:
-                self._dead_letter(record, error)
+                self._dead_letter(record, error, 1)
             self._producer.send_offsets_to_transaction(batch.offsets(), batch.member)
             self._producer.commit_transaction()
         except KafkaError as error:
@@ -205,8 +193,8 @@ class FrameLoop:
     def _send(self, key: CoilKey, value: bytes) -> None:
         self._producer.send(INSPECTIONS_TOPIC, key=key_bytes(key), value=value)
 
-    def _dead_letter(self, record: ConsumerRecord, error: str) -> None:
-        self._producer.send(DEAD_LETTERS_TOPIC, **dead_letter(record, error, attempts=1))
+    def _dead_letter(self, record: ConsumerRecord, error: str, attempts: int) -> None:
+        self._producer.send(DEAD_LETTERS_TOPIC, **dead_letter(record, error, attempts))
 
     def _roll_back(self, error: KafkaError) -> None:
         """Abort, and read again from the committed offsets.
@@ -218,9 +206,8 @@ class FrameLoop:
         if self._failures > MOST_FAILURES:
             raise error
         log.warning("transaction rolled back: %s", error)
-        self.forget()
         self._producer.abort_transaction()
-        rewind_to_committed(self._consumer)
+        self._begin_again()
 
     def _after_commit(self, batch: Batch, inspected: list[FrameResult]) -> None:
         if self._cache:
@@ -233,32 +220,3 @@ class FrameLoop:
             travelled.setdefault(coil_key(frame.header), Counter())[name] += 1
         for key, counts in travelled.items():
             self._live_view.count(key, **counts)
-
-
-def _cut_by_bytes(records: list[ConsumerRecord], most: int) -> Iterator[list[ConsumerRecord]]:
-    group: list[ConsumerRecord] = []
-    size = 0
-    for record in records:
-        length = len(record.value or b"")
-        if group and size + length > most:
-            yield group
-            group, size = [], 0
-        group.append(record)
-        size += length
-    if group:
-        yield group
-
-
-def _sort_out(records: list[ConsumerRecord], member: ConsumerGroupMetadata) -> Batch:
-    batch = Batch(records, member)
-    for record in records:
-        try:
-            message = read_frame_record(record)
-        except BadRecordError as error:
-            batch.foreign.append((record, str(error)))
-            continue
-        if isinstance(message, EncodedFrame):
-            batch.frames.append((record, message))
-        else:
-            batch.controls.append(message)
-    return batch

@@ -21,6 +21,11 @@ TRANSACTION_TIMEOUT_MS = 3_000
 inference and last milliseconds."""
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """Prefetched bytes of a partition; a larger single frame still comes whole."""
+FETCH_BYTES = 16 * 1024 * 1024
+"""Bytes of one answer of a broker. A consumer holds two of them at most: the one that it hands out and the
+next; the library's 50 MB each would be more than the batches."""
+DEAD_LETTER_BYTES = 1024 * 1024
+"""What a dead letter may be larger than the record it keeps."""
 
 
 def group_consumer(connection: KafkaConnection, group: str, topic: str) -> KafkaConsumer:
@@ -42,6 +47,7 @@ def group_consumer(connection: KafkaConnection, group: str, topic: str) -> Kafka
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 5,
+        fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         fetch_max_wait_ms=100,
         reconnect_backoff_max_ms=1_000,
@@ -50,13 +56,18 @@ def group_consumer(connection: KafkaConnection, group: str, topic: str) -> Kafka
 
 def transactional_producer(connection: KafkaConnection, name: str) -> KafkaProducer:
     """A transactional producer whose id no other process shares; fencing is the group metadata's work."""
+    return fencing_producer(connection, f"{name}-{uuid.uuid4().hex}")
+
+
+def fencing_producer(connection: KafkaConnection, transactional_id: str) -> KafkaProducer:
+    """A transactional producer that ends every other one of its id: theirs cannot commit any more."""
     producer = KafkaProducer(
         **connection.client_options(),
-        transactional_id=f"{name}-{uuid.uuid4().hex}",
+        transactional_id=transactional_id,
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         retry_backoff_ms=RETRY_BACKOFF_MS,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        max_request_size=MAX_FRAME_BYTES + 1024 * 1024,
+        max_request_size=MAX_FRAME_BYTES + 1024 * 1024 + DEAD_LETTER_BYTES,
         allow_auto_create_topics=False,
         linger_ms=2,
         reconnect_backoff_max_ms=1_000,

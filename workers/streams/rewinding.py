@@ -6,6 +6,10 @@ go back to their committed offsets.
 
 It also forgets a join that outlasts one poll, where the group's leader joins again because partitions were
 added: it goes on without partitions or heartbeats, for ever and without an error.
+
+And a member that its group has given up (a process that was stopped past its session) loses its generation
+between two calls, in the library's own thread, while fetched records are still handed out. Kafka takes
+transactional offsets of nobody in particular from everybody, so they must never be committed that way.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from collections.abc import Iterable
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.structs import ConsumerGroupMetadata
 
 OFFSETS_TIMEOUT_MS = 10_000
 """The library asks again without end otherwise, also for what only its next poll could put right."""
@@ -50,6 +55,12 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         """Take note."""
         self._happened = True
         log.info("partitions assigned: %s", sorted(partition.partition for partition in assigned))
+
+
+def membership(consumer: KafkaConsumer) -> ConsumerGroupMetadata | None:
+    """What the consumer is in its group now, None when it is no member: then nothing may be committed."""
+    member = consumer.group_metadata()
+    return member if member.generation_id >= 0 and member.member_id else None
 
 
 def rewind_to_committed(consumer: KafkaConsumer) -> None:

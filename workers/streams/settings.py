@@ -16,6 +16,7 @@ class FrameLoopSettings(BaseModel):
         batch_frames: most frames in one inspector call. Fewer cost calls (2-6 ms each), more cost latency
             and make the work that a killed worker repeats longer.
         batch_bytes: most encoded bytes in one inspector call; one larger frame travels alone.
+        batch_wait_s: how long a batch that is not full waits for more while others are under inspection.
         batches_in_flight: inspector calls under way at once. Two keep an inspector busy while the last
             batch is committed.
     """
@@ -25,6 +26,7 @@ class FrameLoopSettings(BaseModel):
     group: str = "coilwatch-frame-workers"
     batch_frames: Annotated[int, Field(ge=1, le=256)] = 8
     batch_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    batch_wait_s: Positive = 0.05
     batches_in_flight: Annotated[int, Field(ge=1, le=8)] = 2
     poll_s: Positive = 0.2
 

@@ -50,6 +50,9 @@ class InThisProcess:
         future.set_result(self.inspector.analyse(frames))
         return future
 
+    def close(self) -> None:
+        """Nothing runs on."""
+
 
 def strip(sequence: int) -> NDArray[np.uint8]:
     """Bright strip, another brightness each frame, with a dark spot in every third frame."""
