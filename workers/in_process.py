@@ -69,6 +69,7 @@ def inspect_coil(
         closed_at=now(),
         frames_sent=counts.sent,
         duplicates=counts.duplicates,
+        conflicts=counts.conflicts,
         cache_hits=0,
         network_runs=counts.inspected,
     )

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest.records import CameraBand, CameraClosed, CoilOpened, Side
 from workers.coil.coverage import CameraAccount, missing_frames
+from workers.coil.events import defect_events
+from workers.coil.frame_notes import Verdict
 from workers.coil.grading import GradingRules
-from workers.coil.joining import Group, Joiner, JoiningSettings, union_area_mm2
-from workers.coil.records import CloseReason, CoilClosed, CoilReport, DefectEvent, MissingFrames
-from workers.coil.strip_edges import EdgeSightings, Sighting, nearest_edge_mm, typical_edge_mm
+from workers.coil.joining import Joiner, JoiningSettings
+from workers.coil.records import (
+    CloseReason,
+    CoilClosed,
+    CoilReopened,
+    CoilReport,
+    DefectEvent,
+    MissingFrames,
+)
+from workers.coil.revisions import Revisions
+from workers.coil.strip_edges import EdgeSightings, typical_edge_mm
 from workers.errors import WrongCoilError
 from workers.inspection.records import Inspection, ModelIdentity
 
 DECIMALS = 3
 SHARE_DECIMALS = 6
 CameraKey = tuple[Side, str]
+CoilRecord = CoilOpened | CameraClosed | Inspection | CoilReopened | CoilClosed
 MISSING_RUNS = 1_000
 """Gaps that a closing record names: with tens of thousands it would be too large for its topic. The report
 counts them itself."""
@@ -30,6 +42,7 @@ class CoilCounts:
         sent: frames that the cameras are known to have handed over.
         duplicates: records that came again with equal content and were ignored.
         conflicts: records that came again with other content; the first one counts.
+        late_frames: frames that came after the coil had closed.
         length_mm: strip seen so far.
     """
 
@@ -40,6 +53,7 @@ class CoilCounts:
     events: int
     duplicates: int
     conflicts: int
+    late_frames: int
     length_mm: float
 
 
@@ -48,13 +62,20 @@ class CoilAccount:
 
     Args:
         joining: how far apart the findings of one defect may lie.
+
+    Attributes:
+        stale: an inspection has taken the place of another model's, whose findings are in here still. Only
+            `renewed` gives an account that can be reported.
     """
 
     def __init__(self, line: str, coil: str, run: int, *, joining: JoiningSettings | None = None) -> None:
         self.line = line
         self.coil = coil
         self.run = run
-        self.opened = False
+        self.stale = False
+        self._opening: CoilOpened | None = None
+        self._joining = joining
+        self._revisions = Revisions()
         self._cameras: dict[CameraKey, CameraAccount] = defaultdict(CameraAccount)
         self._joiner = Joiner(joining)
         self._left_edges: dict[Side, EdgeSightings] = defaultdict(EdgeSightings)
@@ -64,12 +85,27 @@ class CoilAccount:
         self._further_areas: list[float] = []
         self._length_mm = 0.0
 
+    def take(self, record: CoilRecord) -> Verdict | None:
+        """Take any record of the coil; what an inspection is beside those before it."""
+        if isinstance(record, Inspection):
+            return self.add(record)
+        if isinstance(record, CoilOpened):
+            self.add_opened(record)
+        elif isinstance(record, CameraClosed):
+            self.add_closed_camera(record)
+        elif isinstance(record, CoilReopened):
+            self.reopen(record)
+        else:
+            self.close(record)
+        return None
+
     def add_opened(self, record: CoilOpened) -> bool:
         """Take the opening record; False where it was known."""
         self._check(record)
-        if self.opened:
+        if self._opening is not None:
+            self._count_again(equal=record == self._opening)
             return False
-        self.opened = True
+        self._opening = record
         for band in record.cameras:
             self._cameras[band.side, band.camera].announced = band
         return True
@@ -79,20 +115,65 @@ class CoilAccount:
         self._check(record)
         camera = self._cameras[record.side, record.camera]
         if camera.closed is not None:
+            self._count_again(equal=record == camera.closed)
             return False
         camera.closed = record
         self._length_mm = max(self._length_mm, record.end_mm)
+        self._revisions.add_end()
         return True
 
-    def add(self, record: Inspection) -> bool:
-        """Take an inspection; False where that frame was known (a duplicate or a conflict)."""
+    def add(self, record: Inspection) -> Verdict:
+        """Take an inspection, and say what it is beside those of the same frame before it."""
         self._check(record)
-        known = self._cameras[record.side, record.camera].add(record)
-        if known is not None:
-            equal = known.digest == bytes.fromhex(record.digest)
-            self._duplicates += equal
-            self._conflicts += not equal
+        camera = self._cameras[record.side, record.camera]
+        verdict = camera.add(record, self._revisions.preferred_model)
+        self._revisions.add_frame(record, verdict)
+        self._duplicates += verdict is Verdict.DUPLICATE
+        self._conflicts += verdict is Verdict.CONFLICT
+        if verdict is Verdict.REPLACES:
+            self.stale = True
+        elif verdict in (Verdict.NEW, Verdict.READ):
+            self._add_content(record)
+        return verdict
+
+    def reopen(self, request: CoilReopened) -> None:
+        """Take a request to inspect frames again."""
+        self._check(request)
+        self._revisions.reopen(request)
+
+    def close(self, closed: CoilClosed) -> bool:
+        """Take the coil's closing; False where that revision has closed before.
+
+        The report of that revision is asked for before.
+        """
+        if not self.closes(closed):
             return False
+        self._revisions.close(self.complete, (group.findings[0].id for group in self._joiner.groups()))
+        return True
+
+    def closes(self, closed: CoilClosed) -> bool:
+        """Whether a closing record closes the revision that is open."""
+        self._check(closed)
+        return closed.revision == self._revisions.closed + 1
+
+    def renewed(self, inspections: Iterable[Inspection]) -> CoilAccount:
+        """The same account with the content of these inspections alone.
+
+        Args:
+            inspections: of each frame the one that counts.
+        """
+        fresh = CoilAccount(self.line, self.coil, self.run, joining=self._joining)
+        fresh._opening = self._opening
+        for key, camera in self._cameras.items():
+            fresh._cameras[key].announced, fresh._cameras[key].closed = camera.announced, camera.closed
+            fresh._length_mm = max(fresh._length_mm, camera.closed.end_mm if camera.closed else 0.0)
+        for inspection in inspections:
+            fresh.add(inspection)
+        fresh._revisions = self._revisions
+        fresh._duplicates, fresh._conflicts = self._duplicates, self._conflicts
+        return fresh
+
+    def _add_content(self, record: Inspection) -> None:
         self._joiner.add(record)
         self._note_edges(record)
         self._length_mm = max(self._length_mm, record.along_mm + record.height * record.mm_per_row)
@@ -101,7 +182,32 @@ class CoilAccount:
         if record.further_findings:
             self._further_findings += record.further_findings
             self._further_areas.append(record.further_area_mm2)
-        return True
+
+    def _count_again(self, *, equal: bool) -> None:
+        """Count an opening or an end that came again: by publishers that tried twice, or by two of them."""
+        if not equal:
+            self._conflicts += 1
+            self._revisions.add_conflict()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the opening record is here."""
+        return self._opening is not None
+
+    @property
+    def revision(self) -> int:
+        """The last revision that closed, 0 before the first closing."""
+        return self._revisions.closed
+
+    @property
+    def revision_due(self) -> bool:
+        """Whether anything came since the last closing that another revision must tell."""
+        return self._revisions.due
+
+    @property
+    def revision_ready(self) -> bool:
+        """Whether another revision need not wait for more."""
+        return self._revisions.ready(self.complete)
 
     @property
     def cameras_closed(self) -> bool:
@@ -126,6 +232,7 @@ class CoilAccount:
             events=self._joiner.events,
             duplicates=self._duplicates,
             conflicts=self._conflicts,
+            late_frames=self._revisions.late_frames,
             length_mm=self._length_mm,
         )
 
@@ -139,15 +246,17 @@ class CoilAccount:
 
     def events(self, rules: GradingRules) -> tuple[DefectEvent, ...]:
         """Defect events so far, ordered by side, start, left and id."""
-        left = {side: edge.in_order() for side, edge in self._left_edges.items()}
-        right = {side: edge.in_order() for side, edge in self._right_edges.items()}
-        events = (_event(group, rules, left, right) for group in self._joiner.groups())
-        return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
+        return defect_events(self._joiner.groups(), rules, self._left_edges, self._right_edges)
 
     def close_record(self, reason: CloseReason) -> CoilClosed:
         """The record that closes the coil as it is now; of very many gaps it names the first ones."""
         return CoilClosed(
-            line=self.line, coil=self.coil, run=self.run, reason=reason, missing=self.missing()[:MISSING_RUNS]
+            line=self.line,
+            coil=self.coil,
+            run=self.run,
+            revision=self._revisions.closed + 1,
+            reason=reason,
+            missing=self.missing()[:MISSING_RUNS],
         )
 
     def report(self, closed: CoilClosed, rules: GradingRules) -> CoilReport:
@@ -157,11 +266,15 @@ class CoilAccount:
         length = round(self._length_mm, DECIMALS)
         coverage = tuple(camera.coverage(band, length) for band, camera in cameras)
         share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
-        events = self.events(rules)
+        groups = self._joiner.groups()
+        events = defect_events(groups, rules, self._left_edges, self._right_edges)
+        event_of = {finding.id: group.findings[0].id for group in groups for finding in group.findings}
         return CoilReport(
             line=self.line,
             coil=self.coil,
             run=self.run,
+            revision=closed.revision,
+            revisions=self._revisions.history(),
             closed=closed.reason,
             length_mm=length,
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
@@ -172,6 +285,7 @@ class CoilAccount:
             cameras=coverage,
             holes=tuple(hole for band, camera in cameras for hole in camera.holes(band, length)),
             events=events,
+            tombstones=self._revisions.tombstones(event_of),
             conflicts=self._conflicts,
             further_findings=self._further_findings,
             further_area_mm2=round(sum(sorted(self._further_areas)), DECIMALS),
@@ -184,44 +298,13 @@ class CoilAccount:
         if record.right_edge_mm is not None:
             self._right_edges[record.side].add(centre, record.right_edge_mm)
 
-    def _check(self, record: CoilOpened | CameraClosed | Inspection | CoilClosed) -> None:
+    def _check(self, record: CoilRecord) -> None:
         came = (record.line, record.coil, record.run)
         if came != (self.line, self.coil, self.run):
             expected = f"{self.line}/{self.coil} run {self.run}"
             raise WrongCoilError(
                 f"expected a record of {expected}, got one of {came[0]}/{came[1]} run {came[2]}"
             )
-
-
-Edges = dict[Side, list[Sighting]]
-
-
-def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Edges) -> DefectEvent:
-    findings = group.findings
-    side = findings[0].side
-    start, end = min(f.start_mm for f in findings), max(f.end_mm for f in findings)
-    left, right = min(f.left_mm for f in findings), max(f.right_mm for f in findings)
-    area = union_area_mm2(findings)
-    left_edge = nearest_edge_mm(left_edges.get(side, []), (start + end) / 2)
-    right_edge = nearest_edge_mm(right_edges.get(side, []), (start + end) / 2)
-    return DefectEvent(
-        id=findings[0].id,
-        side=side,
-        severity=rules.severity_of(area),
-        start_mm=start,
-        end_mm=end,
-        left_mm=left,
-        right_mm=right,
-        area_mm2=area,
-        score=max(f.score for f in findings),
-        from_left_edge_mm=None if left_edge is None else round(left - left_edge, DECIMALS),
-        from_right_edge_mm=None if right_edge is None else round(right_edge - right, DECIMALS),
-        findings=len(findings),
-        frames=len({(f.camera, f.sequence) for f in findings}),
-        cameras=tuple(sorted({f.camera for f in findings})),
-        outlines=tuple(f.points for f in findings),
-        thumbnail=group.thumbnail,
-    )
 
 
 def _across(pair: tuple[CameraBand, CameraAccount]) -> tuple[str, float, str]:

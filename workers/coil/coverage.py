@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, auto
-from hashlib import blake2b
 from operator import attrgetter
 
 from ingest.records import CameraBand, CameraClosed, Side
+from workers.coil.frame_notes import FrameNote, Verdict, note_of, verdict_beside
 from workers.coil.records import CameraCoverage, Hole, HoleReason, MissingFrames
 from workers.inspection.records import Inspection
 
 DECIMALS = 3
 SHARE_DECIMALS = 6
-
-
-class Verdict(Enum):
-    """What an inspection is to the account of its coil.
-
-    NEW: the frame was not known. READ: it was known as unreadable. REPLACES: another model had inspected it,
-    and this one was asked for. DUPLICATE: it was known and is equal. CONFLICT: it was known with other pixels
-    or at another place.
-    """
-
-    NEW = auto()
-    READ = auto()
-    REPLACES = auto()
-    DUPLICATE = auto()
-    CONFLICT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class FrameNote:
-    """All that coverage needs of a frame: of a long coil there are very many.
-
-    Attributes:
-        identity: digest of the frame's pixels, size, scale and place.
-        reason: why the frame was unreadable, None when it was inspected.
-        model: digest of the model that inspected it.
-    """
-
-    start_mm: float
-    end_mm: float
-    identity: bytes
-    reason: str | None
-    model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +46,9 @@ class CameraAccount:
             preferred_model: digest of the model whose inspections take the place of others.
         """
         sequence = inspection.sequence
-        note = _note(inspection)
+        note = note_of(inspection)
         known = self._notes.get(sequence)
-        verdict = Verdict.NEW if known is None else _beside(known, note, preferred_model)
+        verdict = Verdict.NEW if known is None else verdict_beside(known, note, preferred_model)
         if verdict in (Verdict.DUPLICATE, Verdict.CONFLICT):
             return verdict
         self._notes[sequence] = note
@@ -234,38 +200,6 @@ def _hole(band: CameraBand, gap: _Gap, frames: int) -> Hole:
         reason=gap.reason,
         detail=f"{which}: {gap.detail}" if frames else gap.detail,
     )
-
-
-def _note(inspection: Inspection) -> FrameNote:
-    end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
-    reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
-    model = sys.intern(inspection.model.digest) if inspection.model else None
-    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model)
-
-
-def _identity(inspection: Inspection) -> bytes:
-    """Everything by which one frame is told from another; how it was encoded, and when it came, is not."""
-    facts = (
-        inspection.digest,
-        inspection.along_mm,
-        inspection.across_mm,
-        inspection.mm_per_row,
-        inspection.mm_per_column,
-        inspection.height,
-        inspection.width,
-    )
-    return blake2b(repr(facts).encode(), digest_size=16).digest()
-
-
-def _beside(known: FrameNote, came: FrameNote, preferred_model: str | None) -> Verdict:
-    if known.identity != came.identity:
-        return Verdict.CONFLICT
-    if came.reason is not None:
-        return Verdict.DUPLICATE
-    if known.reason is not None:
-        return Verdict.READ
-    wanted = preferred_model is not None and came.model == preferred_model != known.model
-    return Verdict.REPLACES if wanted else Verdict.DUPLICATE
 
 
 def _unknown_band(closed: CameraClosed) -> CameraBand:

@@ -25,13 +25,18 @@ class MissingFrames(Record):
 
 
 class CoilClosed(Record):
-    """The decision that a coil has ended, with what is missing; the report is made from the log up to it."""
+    """The decision that a coil has ended, with what is missing; the report is made from the log up to it.
+
+    Whatever comes after it leads to another one, with the next revision. One whose revision is closed
+    already (a worker that rebuilt had not read on to it when it decided) says nothing.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["coil-closed"] = "coil-closed"
     line: Identifier
     coil: Identifier
     run: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)] = 1
     reason: CloseReason
     missing: tuple[MissingFrames, ...] = ()
 
@@ -140,10 +145,41 @@ class Grade(Record):
     reasons: tuple[str, ...]
 
 
+class Revision(Record):
+    """Why a report was made again after the coil had closed.
+
+    Attributes:
+        reason: one line, with the counts.
+        late_frames: frames that came after the closing before this one.
+        inspected_again: frames that were inspected again on request, and whose result is another one now.
+    """
+
+    revision: Annotated[int, Field(ge=2)]
+    reason: str
+    late_frames: Annotated[int, Field(ge=0)]
+    inspected_again: Annotated[int, Field(ge=0)]
+
+
+class Tombstone(Record):
+    """An event of an earlier revision that is none any more.
+
+    Attributes:
+        into: the event that has its findings now; None where they are gone.
+    """
+
+    id: Digest
+    into: Digest | None
+
+
 class CoilReport(Record):
     """Everything a quality engineer needs to release, hold or block a coil.
 
     A function of the inspection records alone: no wall-clock time, nothing about transport.
+
+    Attributes:
+        revisions: what came after the first closing, empty in the first report.
+        conflicts: records that came again with other content (a frame with other pixels or at another place,
+            an opening with other cameras, a camera's end with another count); the first one counts.
     """
 
     schema_version: Literal[1] = 1
@@ -151,6 +187,7 @@ class CoilReport(Record):
     coil: Identifier
     run: Annotated[int, Field(ge=1)]
     revision: Annotated[int, Field(ge=1)] = 1
+    revisions: tuple[Revision, ...] = ()
     closed: CloseReason
     length_mm: Millimetres
     strip_left_mm: Millimetres | None
@@ -161,6 +198,7 @@ class CoilReport(Record):
     cameras: tuple[CameraCoverage, ...]
     holes: tuple[Hole, ...]
     events: tuple[DefectEvent, ...]
+    tombstones: tuple[Tombstone, ...] = ()
     conflicts: int
     further_findings: int
     further_area_mm2: float

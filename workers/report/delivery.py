@@ -18,9 +18,13 @@ class Delivery(Record):
         path: in one process, or through Kafka and Ray Serve.
         started_at: when the first frame was taken up.
         closed_at: when the coil was closed.
+        revision: of the report that it stands beside.
         frames_sent: frames that the sources handed over.
-        duplicates: frames that came again with equal pixels, and were ignored.
+        duplicates: frames that came again and were equal, and were ignored.
+        conflicts: records that came again with other content; the first one counts.
+        late_frames: frames that came after the coil had closed, and revised its report.
         dead_letters: frames laid aside as unreadable.
+        retries: inspections that were tried again after a passing failure.
         cache_hits: frames answered from the result cache.
         network_runs: frames that the networks were run on.
     """
@@ -29,9 +33,13 @@ class Delivery(Record):
     path: Literal["in-process", "distributed"] = "in-process"
     started_at: AwareDatetime | None = None
     closed_at: AwareDatetime | None = None
+    revision: Annotated[int, Field(ge=1)] = 1
     frames_sent: Count | None = None
     duplicates: Count | None = None
+    conflicts: Count | None = None
+    late_frames: Count | None = None
     dead_letters: Count | None = None
+    retries: Count | None = None
     cache_hits: Count | None = None
     network_runs: Count | None = None
 

@@ -119,7 +119,10 @@ def delivery_figures(delivery: Delivery) -> list[tuple[str, str]]:
     counts = (
         ("Frames sent", delivery.frames_sent),
         ("Duplicates ignored", delivery.duplicates),
+        ("Conflicts", delivery.conflicts),
+        ("Late frames", delivery.late_frames),
         ("Dead letters", delivery.dead_letters),
+        ("Inspections tried again", delivery.retries),
         ("Answered from the cache", delivery.cache_hits),
         ("Frames through the networks", delivery.network_runs),
     )

@@ -21,7 +21,10 @@ from workers.report.html_report import html_report
 from workers.report.json_report import read_report, report_json
 
 REPORT_FILE = "report.json"
+FILES = ("events.csv", "report.html", "delivery.json", REPORT_FILE)
+"""In the order in which they are written: where the last one is, the others are."""
 RUN_PREFIX = "run-"
+REVISION_PREFIX = "revision-"
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +53,8 @@ class ReportStore:
     """Coil reports in folders `{line}/{coil}/run-{n}` of a directory or fsspec URL.
 
     A folder holds `events.csv`, `report.html`, `delivery.json` and, written last, `report.json`: where
-    that one is, the others are. In a local directory each file is replaced atomically and synced.
+    that one is, the others are. In a local directory each file is replaced atomically and synced. They are
+    those of the latest revision; earlier ones are kept in folders `revision-{n}` beside them.
     """
 
     def __init__(self, location: str) -> None:
@@ -73,21 +77,21 @@ class ReportStore:
             StoreError: the store did not take a file.
         """
         folder = self.folder(report.line, report.coil, report.run)
-        data = report_json(report)
-        self._put(f"{folder}/events.csv", events_csv(report).encode())
-        self._put(f"{folder}/report.html", html_report(report, delivery).encode())
-        self._put(f"{folder}/delivery.json", delivery_json(delivery))
-        self._put(f"{folder}/{REPORT_FILE}", data)
-        return self.location(report)
-
-    def location(self, report: CoilReport) -> ReportLocation:
-        """Where a report is, or would be, and the digest of its `report.json`.
-
-        Raises:
-            BadNameError: line, coil or run cannot name a folder.
-        """
-        digest = hashlib.blake2b(report_json(report), digest_size=16).hexdigest()
-        return ReportLocation(folder=self.folder(report.line, report.coil, report.run), digest=digest)
+        there = self._revision_in(folder)
+        if there > report.revision:
+            folder = f"{folder}/{_revision_name(report.revision)}"
+        elif 0 < there < report.revision:
+            self._keep(folder, there)
+        contents = (
+            events_csv(report).encode(),
+            html_report(report, delivery).encode(),
+            delivery_json(delivery),
+            report_json(report),
+        )
+        for name, data in zip(FILES, contents, strict=True):
+            self._put(f"{folder}/{name}", data)
+        digest = hashlib.blake2b(contents[-1], digest_size=16).hexdigest()
+        return ReportLocation(folder=folder, digest=digest)
 
     def read(self, line: str, coil: str, run: int | None = None) -> CoilReport:
         """Read the report of a coil's run, of its latest finished run without one.
@@ -171,6 +175,29 @@ class ReportStore:
                 f"coil {coil}: expected one line that has it, got {', '.join(lines)}; name the line"
             )
         return lines[0]
+
+    def _revision_in(self, folder: str) -> int:
+        """The revision of the report in a folder, 0 where there is none that can be read."""
+        data = self._get(f"{folder}/{REPORT_FILE}")
+        try:
+            return read_report(data).revision if data is not None else 0
+        except BadReportError as error:
+            _log.warning("%s: written anew: %s", folder, error)
+            return 0
+
+    def _keep(self, folder: str, revision: int) -> None:
+        """Copy the files of a revision aside before another one takes their place.
+
+        Once its `report.json` is there it is whole, and what a write that was cut off left in the folder is
+        not copied over it.
+        """
+        kept = f"{folder}/{_revision_name(revision)}"
+        if self._get(f"{kept}/{REPORT_FILE}") is not None:
+            return
+        for name in FILES:
+            data = self._get(f"{folder}/{name}")
+            if data is not None:
+                self._put(f"{kept}/{name}", data)
 
     def _summary(self, path: str) -> CoilSummary | None:
         data = self._get(path)
@@ -256,3 +283,7 @@ def _run_name(run: int) -> str:
     if run < 1:
         raise BadNameError(f"run: expected 1 or more, got {run}")
     return f"{RUN_PREFIX}{run}"
+
+
+def _revision_name(revision: int) -> str:
+    return f"{REVISION_PREFIX}{revision}"

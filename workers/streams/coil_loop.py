@@ -2,17 +2,15 @@
 
 A coil's state is a function of the log since its first record. Closing is a record in that log, so a worker
 that rebuilds decides the same; the report is written first and announced afterwards, together with the
-offsets, so that a crash in between only writes the same bytes again. Offsets are committed up to the first
-record of the oldest open coil of a partition.
+offsets, so that a crash in between only writes the same bytes again. Offsets are committed up to the oldest
+record that no announced report tells of. What comes behind a closing record makes another revision.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -22,15 +20,15 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
-from ingest.records import CameraClosed, CoilOpened
-from workers.coil.account import CoilAccount
+from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
-from workers.coil.records import CloseReason, CoilClosed, CoilReopened, CoilReport
-from workers.inspection.records import Inspection
+from workers.coil.recalling import recall
+from workers.coil.records import CoilClosed, CoilReport
+from workers.errors import LogGoneError
 from workers.report.delivery import Delivery
-from workers.report.errors import ReportNotFoundError
-from workers.report.store import ReportLocation, ReportStore
+from workers.report.store import ReportStore
+from workers.streams.coil_history import CoilHistory
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.messages import (
     CoilKey,
@@ -38,12 +36,12 @@ from workers.streams.messages import (
     coil_key,
     key_bytes,
     read_inspection_record,
+    report_key,
 )
-from workers.streams.rewinding import Rebalances, rewind_to_committed
+from workers.streams.open_coil import OpenCoil
+from workers.streams.report_outbox import ReportOutbox, WrittenReport
+from workers.streams.rewinding import Rebalances, membership, rewind_to_committed
 from workers.streams.settings import CoilLoopSettings
-
-REMEMBERED_COILS = 1_000
-"""Closed coils whose late records are recognised as such; older ones are long past every retry."""
 
 MOST_FAILURES = 5
 """Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
@@ -54,20 +52,6 @@ CLOSE_TIMEOUT_S = 2.0
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class OpenCoil:
-    """A coil between its first record and its report."""
-
-    account: CoilAccount
-    partition: TopicPartition
-    first_offset: int
-    started_at: datetime
-    heard_at: float
-    closing: bool = False
-    shown_at: float = float("-inf")
-    changed: bool = True
-
-
 class CoilLoop:
     """One member of the coil workers' group. Call `step` until stopped.
 
@@ -75,6 +59,7 @@ class CoilLoop:
         consumer: an unsubscribed group member (`kafka_clients.group_consumer`).
         producer: transactional, initialised.
         store: where reports go.
+        history: what is known of coils that have closed.
         clock: monotonic seconds, for the grace time.
         now: wall-clock time, for the delivery record only.
     """
@@ -84,6 +69,7 @@ class CoilLoop:
         consumer: KafkaConsumer,
         producer: KafkaProducer,
         store: ReportStore,
+        history: CoilHistory,
         *,
         rules: GradingRules,
         joining: JoiningSettings,
@@ -94,16 +80,17 @@ class CoilLoop:
     ) -> None:
         self._consumer = consumer
         self._producer = producer
-        self._store = store
+        self._history = history
         self._rules = rules
         self._joining = joining
         self._live_view = live_view
         self._settings = settings or CoilLoopSettings()
         self._clock = clock
         self._now = now
+        self._outbox = ReportOutbox(store, clock)
         self._open: dict[CoilKey, OpenCoil] = {}
-        self._closed: OrderedDict[CoilKey, int] = OrderedDict()
-        self._position: dict[TopicPartition, int] = {}
+        self._position: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
         self._failures = 0
         self._stepped_at = clock()
         self._rebalances = Rebalances(consumer)
@@ -114,7 +101,6 @@ class CoilLoop:
 
         Raises:
             KafkaError: the loop cannot go on; a new one rebuilds from the log.
-            StoreError: the report store did not take a report; the same.
         """
         self._forgive_pauses()
         fetched = self._consumer.poll(
@@ -123,16 +109,18 @@ class CoilLoop:
         if self._rebalances.happened():
             self._rebuild()
             return
-        member = self._consumer.group_metadata()
-        reports: list[CoilReported] = []
+        member = membership(self._consumer)
+        if member is None:
+            if fetched:
+                self._rebuild()
+            return
         for partition, records in fetched.items():
             for record in records:
-                reports += self._read(partition, record)
-            self._position[partition] = records[-1].offset + 1
-        self._drop_unopened()
-        closings = self._ended_coils()
-        if reports or closings or fetched:
-            self._commit(reports, closings, member)
+                self._read(record)
+            self._position[partition.partition] = records[-1].offset + 1
+        reports = self._write_reports()
+        self._let_go()
+        self._commit(reports, self._ended_coils(), member)
         for key, coil in self._open.items():
             self._show(key, coil)
 
@@ -140,11 +128,14 @@ class CoilLoop:
         """Leave the group at once, so that others take over; they rebuild from the log."""
         self._consumer.close()
         self._producer.close(CLOSE_TIMEOUT_S)
+        self._history.close()
 
     def _rebuild(self) -> None:
-        """Drop all open coils and read the log again from the committed offsets."""
+        """Drop all coils in hand and read the log again from the committed offsets."""
         self._open.clear()
+        self._outbox.clear()
         self._position.clear()
+        self._committed.clear()
         rewind_to_committed(self._consumer)
 
     def _forgive_pauses(self) -> None:
@@ -155,133 +146,167 @@ class CoilLoop:
                 coil.heard_at += now - self._stepped_at
         self._stepped_at = now
 
-    def _read(self, partition: TopicPartition, record: ConsumerRecord) -> list[CoilReported]:
-        try:
-            message = read_inspection_record(record.value or b"")
-        except BadRecordError as error:
-            log.warning("skipped offset %d of %s: %s", record.offset, partition, error)
-            return []
+    def _read(self, record: ConsumerRecord) -> None:
+        message = _message(record)
+        if message is None:
+            return
         key = coil_key(message)
-        if isinstance(message, CoilReopened):
-            return []
-        if key in self._closed:
-            if not self._closed[key]:
-                log.warning("coil %s run %d: records after its closing are left out", key[1], key[2])
-            self._closed[key] += 1
-            return []
-        coil = self._open.get(key) or self._begin(key, partition, record)
-        coil.heard_at = self._clock()
-        coil.changed = True
+        coil = self._open.get(key) or self._take_up(key, record, message)
+        if coil is None:
+            return
+        coil.hear(record.partition, record.offset, self._clock())
         if isinstance(message, CoilClosed):
-            return self._close(key, coil, message)
-        _take(coil.account, message)
-        return []
+            self._close(key, coil, message, record)
+        else:
+            coil.account.take(message)
 
-    def _close(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed) -> list[CoilReported]:
-        """Report a coil, unless its report is there already or only the end of its log was read again.
+    def _take_up(self, key: CoilKey, record: ConsumerRecord, message: CoilRecord) -> OpenCoil | None:
+        """The coil of a record that belongs to none in hand; None where its report tells of it already.
 
-        Committed offsets go back to the oldest open coil, so the last records of a coil that was reported
-        long ago may be read once more beside it.
+        Committed offsets go back to the oldest open coil, so the end of the log of coils that closed beside
+        it is read again.
         """
-        written = self._written_report(key)
-        if written is None and coil.account.opened:
-            written = self._report(key, coil, closed)
-        del self._open[key]
-        self._remember(key)
-        return [written] if written else []
-
-    def _begin(self, key: CoilKey, partition: TopicPartition, record: ConsumerRecord) -> OpenCoil:
-        account = CoilAccount(*key, joining=self._joining)
-        started = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-        coil = OpenCoil(account, partition, record.offset, started, self._clock())
+        reported = self._history.known(key)
+        if reported is None or not _tells_of(reported, record):
+            reported = self._history.reported(key)
+        if reported is None:
+            coil = OpenCoil(CoilAccount(*key, joining=self._joining), _time(record), self._clock())
+        elif _tells_of(reported, record) or _said_before(reported, message):
+            return None
+        else:
+            late = self._reopened(key, reported, record)
+            if late is None:
+                return None
+            coil = late
         self._open[key] = coil
         return coil
 
-    def _report(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed) -> CoilReported:
-        report = coil.account.report(closed, self._rules)
-        location = self._store.write(report, self._delivery(key, coil))
-        if self._live_view:
-            self._live_view.show(_live(key, coil.account, report))
-        return _announcement(report, location)
-
-    def _written_report(self, key: CoilKey) -> CoilReported | None:
+    def _reopened(self, key: CoilKey, reported: CoilReported, record: ConsumerRecord) -> OpenCoil | None:
+        """A coil that has closed, as it was before a late record; None where its log is not retained."""
+        until = {**self._position, record.partition: record.offset}
+        coil = OpenCoil(CoilAccount(*key, joining=self._joining), _time(record), self._clock())
+        for place in reported.log:
+            coil.first[place.partition], coil.last[place.partition] = place.first, place.last
         try:
-            report = self._store.read(*key)
-        except ReportNotFoundError:
+            self._recall(key, coil, until)
+        except LogGoneError as error:
+            log.warning("coil %s run %d: late records are left out: %s", key[1], key[2], error)
             return None
-        return _announcement(report, self._store.location(report))
+        return coil
 
-    def _remember(self, key: CoilKey) -> None:
-        self._closed[key] = 0
-        while len(self._closed) > REMEMBERED_COILS:
-            self._closed.popitem(last=False)
+    def _recall(self, key: CoilKey, coil: OpenCoil, until: dict[int, int]) -> None:
+        """Make the account of a coil again from its log, up to these offsets."""
+        log.info("coil %s run %d: its account is made again from the log", key[1], key[2])
+        places = coil.log
 
-    def _delivery(self, key: CoilKey, coil: OpenCoil) -> Delivery:
+        def records() -> Iterator[CoilRecord]:
+            for record in self._history.records(key, places, until):
+                coil.started_at = min(coil.started_at, _time(record))
+                message = _message(record)
+                if message is not None:
+                    yield message
+
+        coil.account = recall(records, CoilAccount(*key, joining=self._joining))
+
+    def _close(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed, record: ConsumerRecord) -> None:
+        if not coil.account.opened or not coil.account.closes(closed):
+            return
+        if coil.account.stale:
+            self._recall(key, coil, {**self._position, record.partition: record.offset})
+        report = coil.account.report(closed, self._rules)
+        self._outbox.add(key, report, self._delivery(key, coil, report))
+        coil.account.close(closed)
+        coil.closed()
+
+    def _delivery(self, key: CoilKey, coil: OpenCoil, report: CoilReport) -> Delivery:
         counters = self._live_view.counters(key) if self._live_view else {}
+        counts = coil.account.counts
         return Delivery(
             path="distributed",
             started_at=coil.started_at,
             closed_at=self._now(),
-            duplicates=coil.account.counts.duplicates,
+            revision=report.revision,
+            frames_sent=counts.sent,
+            duplicates=counts.duplicates,
+            conflicts=counts.conflicts,
+            late_frames=counts.late_frames,
+            dead_letters=counts.unreadable,
+            retries=counters.get("retries"),
             cache_hits=counters.get("cache_hits"),
             network_runs=counters.get("network_runs"),
-            frames_sent=coil.account.counts.sent,
-            dead_letters=coil.account.counts.unreadable,
         )
 
-    def _drop_unopened(self) -> None:
-        """Let go of records whose coil never opened: late ones of a coil that closed before we began.
+    def _write_reports(self) -> list[CoilReported]:
+        """Write what can be written, and no longer hold back the offsets that it tells of."""
+        announcements = []
+        for key, written in self._outbox.write().items():
+            coil = self._open[key]
+            announcements.append(_announcement(key, written, coil))
+            if self._live_view:
+                self._live_view.show(_live(key, coil.account, written.report))
+            if not coil.announced():
+                del self._open[key]
+        return announcements
 
-        They would hold the committed offset back for ever.
+    def _let_go(self) -> None:
+        """Let go of coils that will not be reported: they would hold the committed offset back for ever.
+
+        These are coils whose opening never came, and closed ones of which nothing new came again.
         """
         for key, coil in list(self._open.items()):
             silent_s = self._clock() - coil.heard_at
-            if not coil.account.opened and silent_s >= self._settings.idle_s:
+            account = coil.account
+            if account.revision and coil.reporting is None and not account.revision_due:
+                if silent_s >= self._settings.grace_s:
+                    del self._open[key]
+            elif not account.opened and silent_s >= self._settings.idle_s:
                 log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
                 del self._open[key]
-                self._remember(key)
 
     def _ended_coils(self) -> list[CoilClosed]:
         ended = []
         for coil in self._open.values():
-            reason = self._why_ended(coil)
-            if reason is not None and not coil.closing:
+            reason = coil.why_ended(self._clock(), self._settings)
+            if reason is not None:
                 coil.closing = True
                 ended.append(coil.account.close_record(reason))
         return ended
 
-    def _why_ended(self, coil: OpenCoil) -> CloseReason | None:
-        silent_s = self._clock() - coil.heard_at
-        if coil.account.complete:
-            return "complete"
-        if coil.account.cameras_closed and silent_s >= self._settings.grace_s:
-            return "grace time passed"
-        if coil.account.opened and silent_s >= self._settings.idle_s:
-            return "idle"
-        return None
-
     def _commit(
         self, reports: list[CoilReported], closings: list[CoilClosed], member: ConsumerGroupMetadata
     ) -> None:
+        offsets = self._offsets()
+        if not reports and not closings and offsets == self._committed:
+            return
         try:
             self._producer.begin_transaction()
             for closing in closings:
                 key = key_bytes(coil_key(closing))
                 self._producer.send(INSPECTIONS_TOPIC, key=key, value=closing.to_json())
             for report in reports:
-                self._producer.send(EVENTS_TOPIC, key=key_bytes(coil_key(report)), value=report.to_json())
-            self._producer.send_offsets_to_transaction(self._offsets(), member)
+                self._producer.send(EVENTS_TOPIC, key=report_key(coil_key(report)), value=report.to_json())
+            self._producer.send_offsets_to_transaction(
+                {
+                    TopicPartition(INSPECTIONS_TOPIC, partition): OffsetAndMetadata(offset, "", -1)
+                    for partition, offset in offsets.items()
+                },
+                member,
+            )
             self._producer.commit_transaction()
         except KafkaError as error:
             self._roll_back(error)
-        else:
-            self._failures = 0
+            return
+        self._failures = 0
+        self._committed = offsets
+        for report in reports:
+            self._history.remember(report)
 
-    def _offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
+    def _offsets(self) -> dict[int, int]:
         offsets = dict(self._position)
         for coil in self._open.values():
-            offsets[coil.partition] = min(offsets.get(coil.partition, coil.first_offset), coil.first_offset)
-        return {partition: OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+            for partition, held in coil.held.items():
+                offsets[partition] = min(offsets.get(partition, held), held)
+        return offsets
 
     def _roll_back(self, error: KafkaError) -> None:
         """Abort and rebuild everything from the committed offsets.
@@ -294,24 +319,37 @@ class CoilLoop:
             raise error
         log.warning("transaction rolled back, rebuilding from the log: %s", error)
         self._producer.abort_transaction()
-        self._closed.clear()
         self._rebuild()
 
     def _show(self, key: CoilKey, coil: OpenCoil) -> None:
-        due = self._clock() - coil.shown_at >= self._settings.live_view_s
+        # A coil that has its report is shown as it was reported until there is another revision.
+        due = not coil.account.revision and self._clock() - coil.shown_at >= self._settings.live_view_s
         if self._live_view and coil.changed and due:
             self._live_view.show(_live(key, coil.account))
             coil.shown_at = self._clock()
             coil.changed = False
 
 
-def _take(account: CoilAccount, message: Inspection | CoilOpened | CameraClosed) -> None:
-    if isinstance(message, CoilOpened):
-        account.add_opened(message)
-    elif isinstance(message, CameraClosed):
-        account.add_closed_camera(message)
-    else:
-        account.add(message)
+def _message(record: ConsumerRecord) -> CoilRecord | None:
+    try:
+        return read_inspection_record(record.value or b"")
+    except BadRecordError as error:
+        log.warning("skipped offset %d of partition %d: %s", record.offset, record.partition, error)
+        return None
+
+
+def _time(record: ConsumerRecord) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+def _tells_of(reported: CoilReported, record: ConsumerRecord) -> bool:
+    """Whether a record is one of those that a report was made from."""
+    return any(place.partition == record.partition and record.offset <= place.last for place in reported.log)
+
+
+def _said_before(reported: CoilReported, message: CoilRecord) -> bool:
+    """Whether a record closes a revision that is reported: a worker that rebuilt has said it once more."""
+    return isinstance(message, CoilClosed) and message.revision <= reported.revision
 
 
 def _live(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) -> LiveCoil:
@@ -331,14 +369,18 @@ def _live(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) 
     )
 
 
-def _announcement(report: CoilReport, location: ReportLocation) -> CoilReported:
+def _announcement(key: CoilKey, written: WrittenReport, coil: OpenCoil) -> CoilReported:
+    report = written.report
+    line, name, run = key
     return CoilReported(
-        line=report.line,
-        coil=report.coil,
-        run=report.run,
+        line=line,
+        coil=name,
+        run=run,
         revision=report.revision,
+        reason=report.revisions[-1].reason if report.revisions else None,
         decision=report.grade.decision,
         events=len(report.events),
-        report_folder=str(location.folder),
-        report_digest=location.digest,
+        report_folder=str(written.location.folder),
+        report_digest=written.location.digest,
+        log=coil.reporting or (),
     )

@@ -30,8 +30,22 @@ INSPECTION_RECORDS: dict[str, type[Record]] = {
 }
 
 
+class LogPlace(Record):
+    """Where the records of a coil lie in a partition of the inspections topic: offsets, both included."""
+
+    partition: int
+    first: int
+    last: int
+
+
 class CoilReported(Record):
-    """A coil has its report: announced on the events topic under the coil's key."""
+    """A revision of a coil has its report: announced on the events topic under `report_key`.
+
+    Attributes:
+        reason: why the report was revised, None for the first one.
+        log: where the records lie that the report was made from, the closing record last. What stands there
+            is in the report; a record of the coil behind it is late.
+    """
 
     schema_version: Literal[1] = 1
     kind: Literal["coil-reported"] = "coil-reported"
@@ -39,10 +53,12 @@ class CoilReported(Record):
     coil: str
     run: int
     revision: int
+    reason: str | None = None
     decision: Decision
     events: int
     report_folder: str
     report_digest: str
+    log: tuple[LogPlace, ...] = ()
 
 
 def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names its coil
@@ -53,6 +69,14 @@ def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names it
 def key_bytes(key: CoilKey) -> bytes:
     """The Kafka key of everything that belongs to one run of a coil."""
     return "/".join(map(str, key)).encode()
+
+
+def report_key(key: CoilKey) -> bytes:
+    """The Kafka key of a coil's announced report.
+
+    It is not the coil's own, or an opening that is sent again would take its place in the compacted topic.
+    """
+    return key_bytes(key) + b"/report"
 
 
 def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:

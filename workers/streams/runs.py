@@ -41,5 +41,5 @@ def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
 
 def _run(key: bytes | None, line: str, coil: str) -> int:
     parts = (key or b"").decode("utf-8", "replace").split("/")
-    is_coil = len(parts) == 3 and parts[:2] == [line, coil] and parts[2].isdecimal()
+    is_coil = len(parts) >= 3 and parts[:2] == [line, coil] and parts[2].isdecimal()
     return int(parts[2]) if is_coil else 0

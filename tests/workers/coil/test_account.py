@@ -20,6 +20,7 @@ from tests.workers.coil.records import (
     unreadable,
 )
 from workers.coil.account import CoilAccount
+from workers.coil.frame_notes import Verdict
 from workers.coil.grading import GradingRules
 from workers.coil.records import MissingFrames
 from workers.errors import WrongCoilError
@@ -37,9 +38,9 @@ def test_equal_duplicates_are_ignored_and_unequal_ones_counted() -> None:
     coil = account()
     first = inspection(0, finding(box(0, 10, 0, 10)))
 
-    assert coil.add(first)
-    assert not coil.add(first)
-    assert not coil.add(inspection(0, digest=digest("other pixels")))
+    assert coil.add(first) is Verdict.NEW
+    assert coil.add(first) is Verdict.DUPLICATE
+    assert coil.add(inspection(0, digest=digest("other pixels"))) is Verdict.CONFLICT
 
     counts = coil.counts
     assert (counts.duplicates, counts.conflicts, counts.inspected, counts.events) == (1, 1, 1, 1)

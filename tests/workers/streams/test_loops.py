@@ -29,6 +29,7 @@ from workers.coil.joining import JoiningSettings
 from workers.coil.records import CoilReport
 from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
+from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
@@ -74,6 +75,7 @@ class Line:
             consumer,
             producer,
             self.store,
+            CoilHistory(self.kafka),
             rules=GradingRules.load(None),
             joining=JoiningSettings(),
             live_view=self.live_view,
@@ -286,7 +288,8 @@ def test_a_restart_beside_an_open_coil_leaves_reports_as_they_are(line: Line, co
     _step_until(lambda: (LINE, coil, 1) not in first._open, frame_loop, first)
     first.close()
     again = line.coil_loop()
-    _step_until(lambda: (LINE, coil, 1) in again._closed, frame_loop, again)
+    _step_until(lambda: (LINE, other, 1) in again._open, frame_loop, again)
+    assert (LINE, coil, 1) not in again._open
     with Publisher(line.kafka) as publisher:
         publisher.close_camera(closed(other, 1))
     line.run_until_reported(other, frame_loop, again)

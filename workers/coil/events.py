@@ -1,0 +1,55 @@
+"""Defect events: what a group of joined findings amounts to on the strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ingest.records import Side
+from workers.coil.grading import GradingRules
+from workers.coil.joining import Group, union_area_mm2
+from workers.coil.records import DefectEvent
+from workers.coil.strip_edges import EdgeSightings, Sighting, nearest_edge_mm
+
+DECIMALS = 3
+Edges = dict[Side, list[Sighting]]
+
+
+def defect_events(
+    groups: Iterable[Group],
+    rules: GradingRules,
+    left_edges: Mapping[Side, EdgeSightings],
+    right_edges: Mapping[Side, EdgeSightings],
+) -> tuple[DefectEvent, ...]:
+    """The event of each group, ordered by side, start, left and id."""
+    left = {side: edge.in_order() for side, edge in left_edges.items()}
+    right = {side: edge.in_order() for side, edge in right_edges.items()}
+    events = (_event(group, rules, left, right) for group in groups)
+    return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
+
+
+def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Edges) -> DefectEvent:
+    findings = group.findings
+    side = findings[0].side
+    start, end = min(f.start_mm for f in findings), max(f.end_mm for f in findings)
+    left, right = min(f.left_mm for f in findings), max(f.right_mm for f in findings)
+    area = union_area_mm2(findings)
+    left_edge = nearest_edge_mm(left_edges.get(side, []), (start + end) / 2)
+    right_edge = nearest_edge_mm(right_edges.get(side, []), (start + end) / 2)
+    return DefectEvent(
+        id=findings[0].id,
+        side=side,
+        severity=rules.severity_of(area),
+        start_mm=start,
+        end_mm=end,
+        left_mm=left,
+        right_mm=right,
+        area_mm2=area,
+        score=max(f.score for f in findings),
+        from_left_edge_mm=None if left_edge is None else round(left - left_edge, DECIMALS),
+        from_right_edge_mm=None if right_edge is None else round(right_edge - right, DECIMALS),
+        findings=len(findings),
+        frames=len({(f.camera, f.sequence) for f in findings}),
+        cameras=tuple(sorted({f.camera for f in findings})),
+        outlines=tuple(f.points for f in findings),
+        thumbnail=group.thumbnail,
+    )
