@@ -7,6 +7,8 @@ Serve starts, watches and restarts them; the two Kafka loops run in threads of t
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +21,7 @@ from orchestration.inspection_client import ServeInspectionClient
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from orchestration.stack.serve import NAME
+from orchestration.suspects import BEGUN
 from workers.coil.grading import GradingRules
 from workers.report.store import ReportStore
 from workers.streams.coil_history import CoilHistory
@@ -34,6 +37,11 @@ REPLICA_CPUS = 0.1
 """What a replica books of Ray's processors. At Ray's default of 1, five replicas never fit two cores."""
 QUEUED_CALLS = 2
 """Calls an inspector takes at once: one under inspection, the next already transferred."""
+BEGUN_LEAD_S = 0.05
+"""How long the word that a suspect is under way may take to leave this process, before the suspect kills it.
+A word that is lost only costs another trial."""
+STUCK_AFTER_S = 60.0
+"""A batch takes seconds, a first one with a network to compile some more: longer, and inspection hangs."""
 
 
 class InspectorReplica:
@@ -45,6 +53,8 @@ class InspectorReplica:
 
         self._inspector = open_inspector(settings)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inspect")
+        self._turn = asyncio.Lock()
+        self._busy_since: float | None = None
 
     async def identity(self) -> bytes:
         """JSON of the `ModelIdentity` that this replica inspects with."""
@@ -56,8 +66,36 @@ class InspectorReplica:
         Args:
             frames: pairs of `FrameHeader` JSON and encoded pixels.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._analyse, frames)
+        async with self._turn:
+            return await self._in_thread(frames)
+
+    async def analyse_alone(self, header: bytes, data: bytes) -> AsyncIterator[bytes]:
+        """`BEGUN`, and then the JSON of the `FrameResult` of a frame that may kill this process."""
+        async with self._turn:
+            yield BEGUN
+            await asyncio.sleep(BEGUN_LEAD_S)
+            (result,) = await self._in_thread([(header, data)])
+        yield result
+
+    def check_health(self) -> None:
+        """Fail when an inspection does not end: Serve replaces this replica.
+
+        Raises:
+            RuntimeError: says how long it has lasted.
+        """
+        lasted_s = time.monotonic() - self._busy_since if self._busy_since is not None else 0.0
+        if lasted_s > STUCK_AFTER_S:
+            raise RuntimeError(f"an inspection has not ended for {lasted_s:.0f} s")
+
+    async def _in_thread(self, frames: list[tuple[bytes, bytes]]) -> list[bytes]:
+        self._busy_since = time.monotonic()
+        inspection = asyncio.get_running_loop().run_in_executor(self._executor, self._analyse, frames)
+        try:
+            return await asyncio.shield(inspection)
+        finally:
+            # A call whose caller has gone keeps its turn: nobody else's frame is under way until it ends.
+            await asyncio.wait([inspection])
+            self._busy_since = None
 
     def _analyse(self, frames: list[tuple[bytes, bytes]]) -> list[bytes]:
         encoded = [EncodedFrame(FrameHeader.from_json(header), data) for header, data in frames]

@@ -5,6 +5,7 @@ WorkerError
 ├── BadSettingsError       inspection settings or grading rules that do not validate
 ├── WrongCoilError         a record of another coil was given to a coil's account
 ├── LogGoneError           the log of a coil is not retained any more
+├── DeadLetterNotFoundError  an id that no dead letter has (any more)
 └── ReportError            see workers/report/errors.py
 """
 
@@ -31,6 +32,10 @@ class BadSettingsError(WorkerError):
 
 class WrongCoilError(WorkerError):
     """A record of one coil was handed to the account of another."""
+
+
+class DeadLetterNotFoundError(WorkerError):
+    """No dead letter has this id, or it is not retained any more."""
 
 
 class LogGoneError(WorkerError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any, Literal
 
 from kafka.consumer.fetcher import ConsumerRecord
@@ -111,22 +110,3 @@ def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed | 
             f"inspections topic: expected one of {', '.join(INSPECTION_RECORDS)}, got {str(kind)[:60]!r}"
         )
     return INSPECTION_RECORDS[kind].from_json(value)  # type: ignore[return-value]
-
-
-def dead_letter(record: ConsumerRecord, error: str, attempts: int) -> dict[str, Any]:
-    """Arguments of `producer.send` that keep a record's bytes and headers, and say where and why."""
-    origin = {
-        "error": error,
-        "source_topic": record.topic,
-        "source_partition": record.partition,
-        "source_offset": record.offset,
-        "attempts": attempts,
-        "first_failure_ms": int(time.time() * 1000),
-    }
-    # A client cannot send back every record that it can receive: no value and no key, headers without value.
-    headers = [(name, value or b"") for name, value in record.headers]
-    return {
-        "key": record.key,
-        "value": record.value or b"",
-        "headers": [*headers, ("dead-letter", json.dumps(origin).encode())],
-    }
