@@ -44,7 +44,7 @@ def replicas() -> dict[str, int]:
 
     application = serve.status().applications.get(NAME)
     return {
-        name: sum(n for state, n in deployment.replica_states.items() if state.value == "RUNNING")
+        name: sum(n for state, n in deployment.replica_states.items() if state == "RUNNING")
         for name, deployment in (application.deployments if application else {}).items()
     }
 
