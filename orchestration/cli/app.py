@@ -14,7 +14,16 @@ from rich.markup import escape
 
 from ingest.errors import IngestError
 from models.errors import ModelsError
-from orchestration.cli import demo, ingestion, inspection, reports, segmentation, simulation, stack
+from orchestration.cli import (
+    dead_letters,
+    demo,
+    ingestion,
+    inspection,
+    reports,
+    segmentation,
+    simulation,
+    stack,
+)
 from orchestration.cli.console import err
 from orchestration.cli.log_lines import configure_logging
 from orchestration.cli.state import State
@@ -73,6 +82,7 @@ app.command()(inspection.inspect)
 app.command()(ingestion.ingest)
 app.command()(reports.report)
 app.command()(reports.coils)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(segmentation.segment)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)

@@ -27,9 +27,17 @@ def reference() -> str:
         "\n## Options before the command\n",
         *_parameters(group),
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         parts += [f"\n## coilwatch {name}\n", *_text(command.help), *_parameters(command)]
     return "\n".join(parts) + "\n"
+
+
+def _commands(group: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer types what it makes as little
+    """Every command with its full name; a group before its own."""
+    for name, command in group.commands.items():
+        yield name, command
+        for inner, inner_command in _commands(command) if hasattr(command, "commands") else ():
+            yield f"{name} {inner}", inner_command
 
 
 def _exit_codes() -> Iterator[str]:

@@ -20,12 +20,13 @@ from ingest.kafka import (
 )
 from orchestration.settings import KafkaSettings
 from orchestration.stack.kafka_admin import TIMEOUT_MS, kafka_admin
+from workers.streams.kafka_clients import DEAD_LETTER_BYTES
 
 MAX_RECORD_BYTES = MAX_FRAME_BYTES + 1024 * 1024
 """A frame with its headers. Brokers measure the whole batch, and one frame of full size is a batch."""
 
-INSPECTION_BYTES = 2 * 1024 * 1024
-"""An inspection record stays under 1 MiB; the batch that carries it needs some room."""
+INSPECTION_BYTES = 4 * 1024 * 1024
+"""With the largest outlines that the settings allow, 200 findings with their thumbnails are 2.3 MB."""
 
 SEGMENT_BYTES = 128 * 1024 * 1024
 """Retention drops whole segments, so this is its grain; the default is 1 GiB a partition."""
@@ -50,7 +51,7 @@ def topic_options(settings: KafkaSettings) -> dict[str, dict[str, Any]]:
         INSPECTIONS_TOPIC: _options(settings, settings.inspections_partitions, inspections),
         EVENTS_TOPIC: _options(settings, settings.inspections_partitions, {"cleanup.policy": "compact"}),
         DEAD_LETTERS_TOPIC: _options(
-            settings, 1, {"retention.ms": kept_ms, "max.message.bytes": MAX_RECORD_BYTES}
+            settings, 1, {"retention.ms": kept_ms, "max.message.bytes": MAX_RECORD_BYTES + DEAD_LETTER_BYTES}
         ),
     }
 
