@@ -5,7 +5,9 @@ IngestError
 ├── BadRecordError        a header or control record that does not validate
 ├── BadLineError          a line description that does not validate
 ├── SourceError           a source (folder, video) that holds nothing to read
-└── PublishError          Kafka did not take a record (retriable)
+├── PublishError          Kafka did not take a record (retriable)
+└── SpoolError            the spool on disk cannot be used: full, damaged, not to be written
+    └── SpoolInUseError   another publisher has it (retriable)
 """
 
 from __future__ import annotations
@@ -39,5 +41,15 @@ class SourceError(IngestError):
 
 class PublishError(IngestError):
     """Kafka did not take a record in time."""
+
+    retriable = True
+
+
+class SpoolError(IngestError):
+    """The spool on disk cannot be used: full, damaged, or not to be written."""
+
+
+class SpoolInUseError(SpoolError):
+    """Another publisher has the spool."""
 
     retriable = True

@@ -64,8 +64,13 @@ class PublishProgress:
 
 def frame_partition(header: FrameHeader, partitions: int) -> int:
     """The partition of a frame: runs of `FRAMES_PER_RUN`, each camera beginning somewhere else."""
-    start = zlib.crc32(_camera_key(header))
+    start = zlib.crc32(camera_key(header))
     return (start + header.sequence // FRAMES_PER_RUN) % partitions
+
+
+def control_partition(key: bytes, partitions: int) -> int:
+    """The partition of a control record."""
+    return zlib.crc32(key) % partitions
 
 
 class Publisher:
@@ -100,9 +105,9 @@ class Publisher:
         self._frames_sent = self._frames_acknowledged = self._bytes_acknowledged = 0
         wait_for_broker(connection, connect_timeout_s)
         try:
-            self._producer = _producer(connection, connect_timeout_s, delivery_timeout_s)
+            self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
         except KafkaError as error:
-            raise PublishError(f"no answer from Kafka at {self._servers}: {_cause(error)}") from None
+            raise PublishError(f"no answer from Kafka at {self._servers}: {one_line_cause(error)}") from None
         try:
             self._partitions()
         except PublishError:
@@ -128,9 +133,14 @@ class Publisher:
         Raises:
             PublishError: Kafka did not take it in time.
         """
-        key = f"{opened.line}/{opened.coil}/{opened.run}".encode()
-        self._publish(f"opening of {opened.coil}", key, opened.to_json(), [], None, topic=EVENTS_TOPIC)
+        self._publish(
+            f"opening of {opened.coil}", coil_key(opened), opened.to_json(), [], None, topic=EVENTS_TOPIC
+        )
         self._send_control(opened, opened.line.encode())
+
+    def has(self, header: FrameHeader) -> bool:  # noqa: ARG002 - publishers with a memory know some
+        """Whether a frame was acknowledged by a publisher before this one: without a spool, none is known."""
+        return False
 
     def send(self, frame: EncodedFrame) -> None:
         """Publish a frame; waits for room, not for its own acknowledgement.
@@ -144,9 +154,9 @@ class Publisher:
         header = frame.header
         name = f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
         partition = frame_partition(header, self._partitions())
-        headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, _traceparent())]
+        headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, new_trace_context())]
         self._frames_sent += 1
-        self._publish(name, _camera_key(header), frame.data, headers, partition, is_frame=True)
+        self._publish(name, camera_key(header), frame.data, headers, partition, is_frame=True)
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, after all frames are durable, and wait for it.
@@ -155,7 +165,7 @@ class Publisher:
             PublishError: Kafka did not take it, or a frame before it, in time.
         """
         self.flush()
-        self._send_control(closed, _camera_key(closed))
+        self._send_control(closed, camera_key(closed))
 
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until everything sent is durable.
@@ -192,8 +202,8 @@ class Publisher:
             self.close()
 
     def _send_control(self, record: CoilOpened | CameraClosed, key: bytes) -> None:
-        partition = zlib.crc32(key) % self._partitions()
-        headers = [(CONTROL_HEADER, record.kind.encode()), (TRACE_HEADER, _traceparent())]
+        partition = control_partition(key, self._partitions())
+        headers = [(CONTROL_HEADER, record.kind.encode()), (TRACE_HEADER, new_trace_context())]
         self._publish(f"{record.kind} of {record.coil}", key, record.to_json(), headers, partition)
         self.flush()
 
@@ -238,18 +248,25 @@ class Publisher:
     def _error(self, name: str, error: BaseException) -> PublishError:
         if isinstance(error, PublishError):
             return error
-        return PublishError(f"Kafka at {self._servers} did not take {name}: {_cause(error)}")
+        return PublishError(f"Kafka at {self._servers} did not take {name}: {one_line_cause(error)}")
 
     def _partitions(self) -> int:
         try:
             return len(self._producer.partitions_for(FRAMES_TOPIC))
         except KafkaError as error:
-            raise PublishError(f"no topic {FRAMES_TOPIC} at {self._servers}: {_cause(error)}") from None
+            raise PublishError(
+                f"no topic {FRAMES_TOPIC} at {self._servers}: {one_line_cause(error)}"
+            ) from None
 
 
-def _producer(
+def frames_producer(
     connection: KafkaConnection, connect_timeout_s: float, delivery_timeout_s: float
 ) -> KafkaProducer:
+    """An idempotent producer for frames.
+
+    Raises:
+        KafkaError: no broker answers in time.
+    """
     return KafkaProducer(
         **connection.client_options(),
         client_id=f"coilwatch-ingest-{os.getpid()}",
@@ -268,14 +285,21 @@ def _producer(
     )
 
 
-def _camera_key(record: FrameHeader | CameraClosed) -> bytes:
+def coil_key(opened: CoilOpened) -> bytes:
+    """The Kafka key of a coil's records."""
+    return f"{opened.line}/{opened.coil}/{opened.run}".encode()
+
+
+def camera_key(record: FrameHeader | CameraClosed) -> bytes:
+    """The Kafka key of a camera's records."""
     return f"{record.line}/{record.side}/{record.camera}".encode()
 
 
-def _traceparent() -> bytes:
+def new_trace_context() -> bytes:
     """A new W3C trace context: version, trace id, span id, sampled."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01".encode()
 
 
-def _cause(error: BaseException) -> str:
+def one_line_cause(error: BaseException) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__

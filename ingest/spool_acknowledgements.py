@@ -1,0 +1,57 @@
+"""Which entries the source may forget: taken in order, acknowledged in order, marked as such."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ingest.records import CameraClosed, CoilOpened, FrameHeader
+from ingest.spool_entry import Entry, Handed
+from ingest.spool_marks import CoilRun, Marks, coil_run
+
+
+class Acknowledgements:
+    """Entries taken from the source and not acknowledged to it, and a count of those that were.
+
+    Args:
+        marks: told of every acknowledged entry.
+
+    Attributes:
+        frames: acknowledged since this publisher began.
+        data_bytes: their encoded pixels.
+    """
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        self._open: deque[tuple[int, Handed, int]] = deque()
+        self.frames = 0
+        self.data_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def expect(self, number: int, entry: Entry) -> None:
+        """An entry was taken."""
+        self._open.append((number, entry.record, len(entry.data)))
+
+    def acknowledge_before(self, number: int) -> None:
+        """Entries with lower numbers are in Kafka or safely on disk."""
+        acknowledged = []
+        while self._open and self._open[0][0] < number:
+            _, record, size = self._open.popleft()
+            acknowledged.append(record)
+            if isinstance(record, FrameHeader):
+                self.frames += 1
+                self.data_bytes += size
+        self.mark(acknowledged)
+
+    def mark(self, records: list[Handed]) -> None:
+        """Mark records as acknowledged, of frames the last one of each camera."""
+        last: dict[tuple[CoilRun, str, str], FrameHeader] = {}
+        for record in records:
+            if isinstance(record, FrameHeader):
+                last[coil_run(record), record.side, record.camera] = record
+            elif isinstance(record, CoilOpened):
+                self._marks.opened(record)
+            elif isinstance(record, CameraClosed):
+                self._marks.closed(record, delivered=False)
+        self._marks.frames(last.values())
