@@ -22,6 +22,7 @@ from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from orchestration.stack.serve import NAME
 from orchestration.suspects import BEGUN
+from orchestration.termination import end_on_sigterm
 from workers.coil.grading import GradingRules
 from workers.report.store import ReportStore
 from workers.streams.coil_history import CoilHistory
@@ -40,6 +41,9 @@ QUEUED_CALLS = 2
 BEGUN_LEAD_S = 0.05
 """How long the word that a suspect is under way may take to leave this process, before the suspect kills it.
 A word that is lost only costs another trial."""
+SURGE_PERCENT = 50
+"""Inspectors that an upgrade may start beside the old ones: loading a network takes seconds, and where there
+is one inspector nobody would inspect meanwhile. Where the new ones cannot start, the old ones go on."""
 STUCK_AFTER_S = 60.0
 """A batch takes seconds, a first one with a network to compile some more: longer, and inspection hangs."""
 
@@ -109,6 +113,7 @@ class FrameWorkerReplica:
         self._settings = settings
         self._inspectors = inspectors
         self._thread = LoopThread("frame worker", self._build)
+        end_on_sigterm(self._thread.stop)
 
     def _build(self) -> FrameLoop:
         settings = self._settings
@@ -129,6 +134,7 @@ class FrameWorkerReplica:
         self._thread.check()
 
     def __del__(self) -> None:
+        """Called by Serve, before it ends a replica that is replaced or withdrawn."""
         self._thread.stop()
 
 
@@ -143,6 +149,7 @@ class CoilWorkerReplica:
         self._rules = GradingRules.load(settings.grading.file)
         self._store = ReportStore(settings.reports.store)
         self._thread = LoopThread("coil worker", self._build)
+        end_on_sigterm(self._thread.stop)
 
     def _build(self) -> CoilLoop:
         settings = self._settings
@@ -163,6 +170,7 @@ class CoilWorkerReplica:
         self._thread.check()
 
     def __del__(self) -> None:
+        """Called by Serve, before it ends a replica that is replaced or withdrawn."""
         self._thread.stop()
 
 
@@ -179,6 +187,7 @@ def build_application(settings: Settings) -> serve.Application:
         name="Inspector",
         num_replicas=settings.ray.inspectors,
         max_ongoing_requests=QUEUED_CALLS,
+        max_surge_percent=SURGE_PERCENT,
         **common,
     )(InspectorReplica).bind(settings)
     frame_workers = serve.deployment(name="FrameWorker", num_replicas=settings.ray.frame_workers, **common)(
@@ -191,6 +200,8 @@ def build_application(settings: Settings) -> serve.Application:
 
 def deploy(settings: Settings) -> None:
     """Deploy the application on the Ray cluster that this process is connected to, and wait until it runs.
+
+    One that runs already is replaced replica by replica: Serve has each old one let go of Kafka first.
 
     Raises:
         StartError: a replica could not be started; the message says why.

@@ -22,6 +22,7 @@ Count = Annotated[int, Field(ge=1)]
 
 DEFAULT_KAFKA_PORT = 9092
 DEFAULT_REDIS_PORT = 6379
+WEIGHTS_SUFFIX = ".safetensors"
 
 
 class Section(BaseModel):
@@ -133,12 +134,19 @@ class ModelSettings(Section):
     """Which network looks at the tiles, and on what.
 
     Attributes:
+        name: of shipped weights, or the path of a weights file: with a slash or its suffix in it.
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
     """
 
     name: str = "csnet-x1"
     backend: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    @field_validator("name")
+    @classmethod
+    def _absolute(cls, name: str) -> str:
+        """Replicas run in other directories than the command that started them."""
+        return str(Path(name).absolute()) if "/" in name or name.endswith(WEIGHTS_SUFFIX) else name
 
 
 class GradingSettings(Section):
@@ -149,6 +157,12 @@ class GradingSettings(Section):
     """
 
     file: Path | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _absolute(cls, file: Path | None) -> Path | None:
+        """Replicas run in other directories than the command that started them."""
+        return file.absolute() if file else None
 
 
 class ReportSettings(Section):

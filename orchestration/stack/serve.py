@@ -7,6 +7,8 @@ The imports stand inside: Ray Serve takes seconds that `status` and `down` on a 
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -17,11 +19,14 @@ NAME = "coilwatch"
 
 
 def digest(settings: Settings) -> str:
-    """Tells whether the application that runs was deployed with the same settings, secrets included.
+    """Tells whether the application that runs is the one that these settings and this installation make.
 
-    Where reports are written does not count: another store is no reason to restart a line.
+    Secrets count, and the content of a weights file that the settings name. Where reports are written does
+    not: another store is no reason to restart a line.
     """
-    told = hashlib.blake2b(digest_size=16)
+    told = hashlib.blake2b(f"coilwatch {version('coilwatch')}\n".encode(), digest_size=16)
+    weights = Path(settings.model.name)
+    told.update(weights.read_bytes() if weights.is_file() else b"")
     for key, value in leaves(settings):
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         if key != "reports.store":
