@@ -34,14 +34,66 @@ def test_what_is_written_is_read(place: str) -> None:
     assert location.digest == hashlib.blake2b(report_json(example.coil()), digest_size=16).hexdigest()
 
 
+def revised(revision: int) -> CoilReport:
+    return example.coil().model_copy(update={"revision": revision})
+
+
 def test_writing_again_changes_nothing_and_a_new_revision_replaces(place: str) -> None:
     reports = ReportStore(place)
     first = reports.write(example.coil(), Delivery())
     assert reports.write(example.coil(), Delivery()) == first
-    second = example.coil().model_copy(update={"revision": 2})
-    assert reports.write(second, Delivery()).digest != first.digest
+    assert reports.write(revised(2), Delivery()).digest != first.digest
     assert reports.read("line-1", "C-1042").revision == 2
     assert len(reports.coils()) == 1
+    assert reports.latest_run("line-1", "C-1042") == 1
+
+
+def test_earlier_revisions_are_kept_whole(tmp_path: Path) -> None:
+    reports = ReportStore(str(tmp_path))
+    folder = Path(reports.write(example.coil(), Delivery(frames_sent=7)).folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    reports.write(revised(2), Delivery(frames_sent=8))
+    reports.write(revised(3), Delivery(frames_sent=9))
+    assert {path.name: path.read_bytes() for path in (folder / "revision-1").iterdir()} == before
+    assert {path.name for path in folder.iterdir()} == FILES | {"revision-1", "revision-2"}
+    assert reports.read("line-1", "C-1042").revision == 3
+
+
+def test_an_earlier_revision_that_is_written_again_replaces_no_later_one(place: str) -> None:
+    reports = ReportStore(place)
+    for revision in (1, 2):
+        reports.write(revised(revision), Delivery())
+    location = reports.write(revised(1), Delivery())
+    assert location.folder.endswith("/run-1/revision-1")
+    assert location.digest == hashlib.blake2b(report_json(example.coil()), digest_size=16).hexdigest()
+    assert reports.read("line-1", "C-1042").revision == 2
+
+
+@pytest.mark.parametrize("written", range(8))
+def test_a_revision_that_is_cut_off_loses_no_other_and_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    reports = ReportStore(str(tmp_path))
+    folder = Path(reports.write(example.coil(), Delivery(frames_sent=7)).folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    real, writes = atomic_file.write_atomically, [0]
+
+    def write(path: str, data: bytes) -> None:
+        if writes[0] == written:
+            raise OSError(28, "No space left on device")
+        writes[0] += 1
+        real(path, data)
+
+    monkeypatch.setattr(store, "write_atomically", write)
+    with pytest.raises(StoreError, match="No space left"):
+        reports.write(revised(2), Delivery(frames_sent=8))
+    assert (folder / "report.json").read_bytes() == before["report.json"], (
+        "the old one until all else is there"
+    )
+    monkeypatch.setattr(store, "write_atomically", real)
+    reports.write(revised(2), Delivery(frames_sent=8))
+    assert reports.read("line-1", "C-1042").revision == 2
+    assert {path.name: path.read_bytes() for path in (folder / "revision-1").iterdir()} == before
 
 
 def test_the_latest_run_is_read_by_number_and_not_by_spelling(place: str) -> None:
