@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from ingest.kafka import KafkaConnection
 from orchestration.errors import OrchestrationError
-from orchestration.settings import Settings
+from orchestration.settings import DEFAULT_REDIS_PORT, Settings
 from orchestration.stack import Stack
+from orchestration.stack.processes import Deadline, listens
 from orchestration.stack.stack import Progress
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
@@ -17,6 +19,9 @@ from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.runs import latest_run
 
+NAMED_TIMEOUT_S = 60.0
+"""How long `up` waits for servers that the settings name. They may be starting as we are; a name that is
+wrong is told as what is waited for, and then as the error."""
 POLL_S = 0.2
 """How often the store is asked; a report takes tens of milliseconds to appear."""
 
@@ -32,7 +37,10 @@ class RunReportedError(OrchestrationError):
 
 
 def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
-    """Start what does not run, and deploy the application unless it runs already.
+    """Start what does not run, and deploy the application unless the same one runs already.
+
+    Servers that the settings name and that nobody has started yet are waited for. An application of other
+    settings, or of another version, is replaced while it runs: its frames wait in Kafka for whoever comes.
 
     Returns:
         The settings with the addresses of what runs and the report store of the application.
@@ -40,10 +48,31 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
     Raises:
         StackError: a part or the application could not be started.
     """
+    tell = progress or (lambda _line: None)
+    _wait_for_named(stack.settings, tell)
     stack.up(progress=progress)
-    if progress:
-        progress("Deploying frame workers, inspectors and the coil worker ...")
+    tell("Deploying frame workers, inspectors and the coil worker ...")
     return stack.deploy(_deploy)
+
+
+def _wait_for_named(settings: Settings, tell: Progress) -> None:
+    """Wait until somebody listens at every address that the settings name; not for ever."""
+    deadline = Deadline(NAMED_TIMEOUT_S)
+    for address in _named_addresses(settings):
+        if not listens(address):
+            tell(f"Waiting for {address}: nobody listens there yet ...")
+        while not listens(address) and not deadline.passed:
+            deadline.pause(POLL_S)
+
+
+def _named_addresses(settings: Settings) -> Iterator[str]:
+    if not settings.kafka.embedded:
+        yield settings.kafka.bootstrap_servers.split(",")[0]
+    redis = urlsplit(settings.redis.url)
+    if not settings.redis.embedded and redis.hostname:
+        yield f"{redis.hostname}:{redis.port or DEFAULT_REDIS_PORT}"
+    if settings.ray.address:
+        yield settings.ray.address
 
 
 def _deploy(settings: Settings) -> None:

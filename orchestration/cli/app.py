@@ -26,6 +26,7 @@ from orchestration.cli import (
 )
 from orchestration.cli.console import err
 from orchestration.cli.log_lines import configure_logging
+from orchestration.cli.sigterm import EXIT_CODE, tidying_up_on_sigterm
 from orchestration.cli.state import State
 from orchestration.errors import OrchestrationError
 from workers.errors import WorkerError
@@ -37,6 +38,7 @@ EXIT_CODES = {
     FAILED: "not done, or not all of it; one line on standard error says why",
     2: "wrong usage of the command line",
     130: "interrupted",
+    EXIT_CODE: "ended by SIGTERM; what was begun has been tidied up",
 }
 
 EXPECTED = (
@@ -100,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments, prog_name="coilwatch")
+        with tidying_up_on_sigterm():
+            app(arguments, prog_name="coilwatch")
     except EXPECTED as error:
         if "--debug" in arguments:
             raise

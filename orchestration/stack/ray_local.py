@@ -6,10 +6,16 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import RaySettings
@@ -38,6 +44,8 @@ SHORT_TEMPORARY = Path("/tmp")  # noqa: S108 - mkdtemp makes the directory below
 """A socket's path may have 107 bytes, and Ray adds 65 of its own: the user's TMPDIR may be too long."""
 
 REPLICA_TITLE = "ray::ServeReplica:"
+KAFKA_READERS = frozenset({"FrameWorker", "CoilWorker"})
+"""Deployments whose replicas are members of consumer groups."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -83,10 +91,15 @@ def start(settings: RaySettings, directory: Path, record: Callable[[StartedPart]
 
 
 def stop(directory: Path) -> None:
-    """End every process of the cluster of this directory, and of no other."""
+    """End every process of the cluster of this directory, and of no other.
+
+    Workers that read Kafka are asked first: they leave their groups, where killed ones would be missed only
+    after their session.
+    """
     temporary = _temporary(directory)
     if temporary is None:
         return
+    end(member for member in processes(directory) if _replica(member)[1] in KAFKA_READERS)
     # A raylet may start another worker while we look, so look again until there is none.
     while members := processes(directory):
         end(members, at_once=True)
@@ -112,15 +125,8 @@ def processes(directory: Path) -> list[ProcessId]:
 
 def replicas(directory: Path, application: str) -> dict[str, int]:
     """Running replicas of a Serve application, by deployment."""
-    counts: dict[str, int] = {}
-    prefix = f"{REPLICA_TITLE}{application}:"
-    for member in processes(directory):
-        process = member.find()
-        title = " ".join(process.cmdline()[:1]) if process else ""
-        if title.startswith(prefix):
-            deployment = title.removeprefix(prefix).split(":")[0].split(".")[0].strip()
-            counts[deployment] = counts.get(deployment, 0) + 1
-    return counts
+    replicas = (_replica(member) for member in processes(directory))
+    return dict(Counter(deployment for name, deployment in replicas if name == application))
 
 
 def check(address: str) -> None:
@@ -156,10 +162,11 @@ def connect(address: str, directory: Path | None) -> None:
         ray.shutdown()
     # Ray keeps the first token it has read, and another cluster has another.
     AuthenticationTokenLoader.instance().reset_cache()
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
-        raise UnreachableError(f"Ray at {address} does not let us in: {error}") from None
+    with _own_sigterm():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+            raise UnreachableError(f"Ray at {address} does not let us in: {error}") from None
 
 
 def disconnect() -> None:
@@ -177,6 +184,28 @@ def access(directory: Path) -> dict[str, str]:
 def token_file(directory: Path) -> Path:
     """Where the cluster's token stands; whoever can read it may run code there."""
     return directory / "token"
+
+
+def _replica(member: ProcessId) -> tuple[str, str]:
+    """Application and deployment of a replica's process, empty for any other."""
+    process = member.find()
+    try:
+        title = " ".join(process.cmdline()[:1]) if process else ""
+    except psutil.Error:
+        title = ""
+    if not title.startswith(REPLICA_TITLE):
+        return "", ""
+    application, _, replica = title.removeprefix(REPLICA_TITLE).partition(":")
+    return application, replica.split(":")[0].split(".")[0].strip()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this process' handler of SIGTERM, if it has one: Ray sets its own."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _command(settings: RaySettings, address: str, temporary: Path) -> list[str | Path]:
