@@ -59,12 +59,18 @@ def transactional_producer(connection: KafkaConnection, name: str) -> KafkaProdu
     return fencing_producer(connection, f"{name}-{uuid.uuid4().hex}")
 
 
-def fencing_producer(connection: KafkaConnection, transactional_id: str) -> KafkaProducer:
-    """A transactional producer that ends every other one of its id: theirs cannot commit any more."""
+def fencing_producer(
+    connection: KafkaConnection, transactional_id: str, *, transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS
+) -> KafkaProducer:
+    """A transactional producer that ends every other one of its id: theirs cannot commit any more.
+
+    Args:
+        transaction_timeout_ms: after which Kafka gives up a transaction of a producer that was killed.
+    """
     producer = KafkaProducer(
         **connection.client_options(),
         transactional_id=transactional_id,
-        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        transaction_timeout_ms=transaction_timeout_ms,
         retry_backoff_ms=RETRY_BACKOFF_MS,
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         max_request_size=MAX_FRAME_BYTES + 1024 * 1024 + DEAD_LETTER_BYTES,
