@@ -215,8 +215,10 @@ class FrameLoop:
         if self._live_view is None:
             return
         travelled: dict[CoilKey, Counter[str]] = {}
+        fresh = iter(inspected)
         for (_, frame), hit in zip(batch.frames, batch.cached, strict=True):
-            name = "network_runs" if hit is None else "cache_hits"
-            travelled.setdefault(coil_key(frame.header), Counter())[name] += 1
+            counts = travelled.setdefault(coil_key(frame.header), Counter())
+            counts["network_runs" if hit is None else "cache_hits"] += 1
+            counts["retries"] += 0 if hit is not None else next(fresh).attempts - 1
         for key, counts in travelled.items():
             self._live_view.count(key, **counts)
