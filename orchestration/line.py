@@ -137,11 +137,13 @@ def wait_for_report(
     key: CoilKey,
     *,
     timeout_s: float,
+    revision: int = 1,
     progress: Callable[[LiveCoil | None], None] | None = None,
 ) -> None:
     """Wait until a coil's report is in the store.
 
     Args:
+        revision: an earlier one is not enough.
         progress: called with the live view of the coil several times a second.
 
     Raises:
@@ -153,7 +155,8 @@ def wait_for_report(
     while time.monotonic() < deadline:
         if progress:
             progress(live_view.read(key))
-        if store.has(*key):
+        if store.has(*key) and (revision == 1 or store.read(*key).revision >= revision):
             return
         time.sleep(POLL_S)
-    raise CoilNotReportedError(f"coil {key[1]} run {key[2]} has no report after {timeout_s:.0f} s")
+    what = "report" if revision == 1 else f"revision {revision} of its report"
+    raise CoilNotReportedError(f"coil {key[1]} run {key[2]} has no {what} after {timeout_s:.0f} s")

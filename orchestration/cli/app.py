@@ -19,6 +19,7 @@ from orchestration.cli import (
     demo,
     ingestion,
     inspection,
+    reinspection,
     reports,
     segmentation,
     simulation,
@@ -84,6 +85,7 @@ app.command()(inspection.inspect)
 app.command()(ingestion.ingest)
 app.command()(reports.report)
 app.command()(reports.coils)
+app.command("reinspect")(reinspection.reinspect_command)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(segmentation.segment)
 app.command()(simulation.simulate)

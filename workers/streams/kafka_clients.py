@@ -60,7 +60,10 @@ def transactional_producer(connection: KafkaConnection, name: str) -> KafkaProdu
 
 
 def fencing_producer(
-    connection: KafkaConnection, transactional_id: str, *, transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS
+    connection: KafkaConnection,
+    transactional_id: str,
+    *,
+    transaction_timeout_ms: int = TRANSACTION_TIMEOUT_MS,
 ) -> KafkaProducer:
     """A transactional producer that ends every other one of its id: theirs cannot commit any more.
 
