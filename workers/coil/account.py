@@ -205,6 +205,11 @@ class CoilAccount:
         return self._revisions.due
 
     @property
+    def revision_asked_for(self) -> bool:
+        """Whether frames are inspected again on request."""
+        return self._revisions.asked_for
+
+    @property
     def revision_ready(self) -> bool:
         """Whether another revision need not wait for more."""
         return self._revisions.ready(self.complete)

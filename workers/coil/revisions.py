@@ -37,6 +37,11 @@ class Revisions:
         return self.closed > 0 and (came > 0 or bool(self._requests))
 
     @property
+    def asked_for(self) -> bool:
+        """Whether another revision was requested."""
+        return bool(self._requests)
+
+    @property
     def late_frames(self) -> int:
         """Frames that came after a closing, of all revisions."""
         return sum(revision.late_frames for revision in self._history) + self._late_frames

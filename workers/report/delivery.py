@@ -24,7 +24,7 @@ class Delivery(Record):
         conflicts: records that came again with other content; the first one counts.
         late_frames: frames that came after the coil had closed, and revised its report.
         dead_letters: frames laid aside as unreadable.
-        retries: inspections that were tried again after a passing failure.
+        retries: inspections that were tried again, of frames that stayed unreadable.
         cache_hits: frames answered from the result cache.
         network_runs: frames that the networks were run on.
     """

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaTimeoutError
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from workers.errors import LogGoneError
-from workers.streams.messages import CoilKey, CoilReported, LogPlace, key_bytes, report_key
+from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogPlace, key_bytes, report_key
 
 POLL_MS = 200
 POLL_RECORDS = 2_000
 FETCH_BYTES = 16 * 1024 * 1024
 """A coil's log is tens of megabytes: few large answers are read several times faster than many small ones."""
+
+POSITION_TIMEOUT_MS = 10_000
+PATIENCE_S = 30.0
+"""Kafka is away when nothing of what it holds has come for so long; a loop that begins anew asks again."""
 
 
 class CoilHistory:
@@ -100,12 +106,9 @@ class CoilHistory:
         if partitions != self._events.assignment():
             self._events.assign(partitions)
             self._events.seek_to_beginning(*partitions)
-        ends = self._events.end_offsets(list(partitions))
-        while any(self._events.position(p) < end for p, end in ends.items()):
-            for records in self._events.poll(POLL_MS, max_records=POLL_RECORDS).values():
-                for record in records:
-                    if (record.key or b"").endswith(b"/report") and record.value:
-                        self._announced[record.key] = record.value
+        for record in _read_to(self._events, self._events.end_offsets(list(partitions))):
+            if (record.key or b"").endswith(REPORT_KEY_END) and record.value:
+                self._announced[record.key] = record.value
 
 
 def _read(consumer: KafkaConsumer, place: LogPlace, end: int) -> Iterator[ConsumerRecord]:
@@ -115,8 +118,17 @@ def _read(consumer: KafkaConsumer, place: LogPlace, end: int) -> Iterator[Consum
     if begin > place.first:
         raise LogGoneError(f"{partition}: expected records from offset {place.first}, the first is {begin}")
     consumer.seek(partition, place.first)
-    while consumer.position(partition) < end:
-        for record in consumer.poll(POLL_MS, max_records=POLL_RECORDS).get(partition, ()):
-            if record.offset >= end:
-                return
-            yield record
+    return (record for record in _read_to(consumer, {partition: end}) if record.offset < end)
+
+
+def _read_to(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
+    """Everything from the consumer's positions to these offsets, and what is fetched along with it."""
+    heard_at = time.monotonic()
+    while any((consumer.position(p, POSITION_TIMEOUT_MS) or 0) < end for p, end in ends.items()):
+        fetched = consumer.poll(POLL_MS, max_records=POLL_RECORDS)
+        if fetched:
+            heard_at = time.monotonic()
+        elif time.monotonic() - heard_at > PATIENCE_S:
+            raise KafkaTimeoutError(f"no records of {sorted(ends)} for {PATIENCE_S:.0f} s")
+        for records in fetched.values():
+            yield from records

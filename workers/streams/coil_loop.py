@@ -118,8 +118,8 @@ class CoilLoop:
             for record in records:
                 self._read(record)
             self._position[partition.partition] = records[-1].offset + 1
-        reports = self._write_reports()
         self._let_go()
+        reports = self._write_reports()
         self._commit(reports, self._ended_coils(), member)
         for key, coil in self._open.items():
             self._show(key, coil)
@@ -231,7 +231,7 @@ class CoilLoop:
             conflicts=counts.conflicts,
             late_frames=counts.late_frames,
             dead_letters=counts.unreadable,
-            retries=counters.get("retries"),
+            retries=counters.get("retries", 0) if counters else None,
             cache_hits=counters.get("cache_hits"),
             network_runs=counters.get("network_runs"),
         )
@@ -260,6 +260,10 @@ class CoilLoop:
                 if silent_s >= self._settings.grace_s:
                     del self._open[key]
             elif not account.opened and silent_s >= self._settings.idle_s:
+                if self._history.reported(key) is not None:
+                    # Its report was announced by another worker, and not to be seen yet at its first record.
+                    self._rebuild()
+                    return
                 log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
                 del self._open[key]
 

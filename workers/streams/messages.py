@@ -16,6 +16,7 @@ from workers.inspection.records import Inspection
 Control = CoilOpened | CameraClosed
 CoilKey = tuple[str, str, int]
 """(line, coil, run)."""
+REPORT_KEY_END = b"/report"
 
 CONTROLS: dict[str, type[CoilOpened | CameraClosed]] = {
     "coil-opened": CoilOpened,
@@ -75,7 +76,7 @@ def report_key(key: CoilKey) -> bytes:
 
     It is not the coil's own, or an opening that is sent again would take its place in the compacted topic.
     """
-    return key_bytes(key) + b"/report"
+    return key_bytes(key) + REPORT_KEY_END
 
 
 def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:

@@ -69,13 +69,16 @@ class OpenCoil:
             return None
         account, silent_s = self.account, now - self.heard_at
         if account.revision:
-            revises = account.revision_ready or (account.revision_due and silent_s >= settings.grace_s)
-            return self._how_far() if revises else None
+            silent = silent_s >= self.patience_s(settings)
+            return self._how_far() if account.revision_ready or (account.revision_due and silent) else None
         if account.complete:
             return "complete"
-        if account.cameras_closed and silent_s >= settings.grace_s:
-            return "grace time passed"
-        return "idle" if account.opened and silent_s >= settings.idle_s else None
+        return self._how_far() if account.opened and silent_s >= self.patience_s(settings) else None
+
+    def patience_s(self, settings: CoilLoopSettings) -> float:
+        """How long its silence is waited out: a strip that stands still may run on."""
+        ended = self.account.cameras_closed or self.account.revision_asked_for
+        return settings.grace_s if ended else settings.idle_s
 
     def _how_far(self) -> CloseReason:
         if self.account.complete:

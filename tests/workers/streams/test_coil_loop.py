@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from benchmarks.coil_rebuild import measure
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from ingest.records import CameraClosed, CoilOpened
 from tests.workers.coil.records import LINE, MODEL, box, closed, finding, inspection, opened, unreadable
@@ -344,3 +345,8 @@ def test_late_frames_of_a_coil_whose_log_is_gone_are_left_out(
     assert not workers.in_hand(coil)
     loop.step()
     assert workers.store.read(LINE, coil) == before
+
+
+@pytest.mark.slow
+def test_a_coil_of_ten_thousand_frames_is_in_hand_again_within_ten_seconds() -> None:
+    assert measure(10_000).restart_s < 10
