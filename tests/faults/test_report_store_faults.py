@@ -1,0 +1,32 @@
+"""The report store is gone when a coil closes."""
+
+from __future__ import annotations
+
+import random
+
+from tests.faults.calm import CalmLine
+from tests.faults.figures import Figures
+from tests.faults.line import FaultLine
+from tests.faults.marks import each_seed, fault_test
+from tests.faults.small_coil import SmallCoil
+from tests.faults.store import store_gone
+from tests.faults.verdict import expect_calm_report
+
+pytestmark = fault_test
+
+
+@each_seed
+def test_the_report_store_is_gone_at_closing(
+    line: FaultLine, calm: CalmLine, figures: Figures, random_: random.Random, seed: int
+) -> None:
+    coil = SmallCoil(f"no-store-{seed}", seed)
+    with line.streaming(coil, speed_mps=None):
+        line.until_inspected(coil.key, random_.randint(1, coil.total_frames or 0))
+        with store_gone(line.store()):
+            line.until(f"{coil.key[1]} closed", lambda: line.outside.closings(coil.key))
+            waits = f"report of coil {coil.key[1]} waits"
+            line.until("the coil worker has met it", lambda: waits in line.logs())
+        recovered_s = line.until("the report is written", lambda: line.reported(coil.key))
+    expect_calm_report(line, calm, coil, coil.key)
+    assert line.outside.closings(coil.key) == 1
+    figures.add("report store back", seed, recovered_s=recovered_s)

@@ -1,0 +1,34 @@
+"""What must hold of a coil after any fault."""
+
+from __future__ import annotations
+
+from ingest.sources.source import Source
+from orchestration.line import CoilNotReportedError
+from tests.faults.calm import CalmLine
+from tests.faults.line import FaultLine
+from workers.report.json_report import read_report
+from workers.streams.messages import CoilKey
+
+
+def expect_calm_report(line: FaultLine, calm: CalmLine, source: Source, key: CoilKey) -> None:
+    """The calm report byte for byte, every frame accounted for once, nothing committed that is not durable.
+
+    Args:
+        source: what reached the line.
+        key: of its coil.
+
+    Raises:
+        AssertionError: says what does not hold.
+    """
+    try:
+        report = line.report(key)
+    except CoilNotReportedError as error:
+        waiting = sorted(frame for of, frame in line.outside.waiting() if of == key)
+        raise AssertionError(f"{error}; not inspected: {waiting}\n{line.logs()}") from None
+    assert report == calm.report(source), f"another report\n{line.logs()}"
+    for camera in read_report(report).cameras:
+        accounted = camera.inspected + camera.unreadable + camera.missing
+        assert accounted == camera.sent, f"{camera.band.camera}: {accounted} of {camera.sent} frames"
+    group = line.settings.frame_worker.group
+    assert line.outside.lost_by_commit(group) == []
+    assert line.outside.coil(key).repeated == {}
