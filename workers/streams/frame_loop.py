@@ -32,7 +32,7 @@ from workers.streams.dead_letters import dead_letter
 from workers.streams.live_view import LiveView
 from workers.streams.messages import CoilKey, coil_key, key_bytes
 from workers.streams.result_cache import ResultCache
-from workers.streams.rewinding import Rebalances, membership, rewind_to_committed
+from workers.streams.rewinding import Rebalances, is_same_member, membership, rewind_to_committed
 from workers.streams.settings import FrameLoopSettings
 
 WAIT_SLICE_S = 0.05
@@ -134,8 +134,8 @@ class FrameLoop:
         records = [record for partition in fetched.values() for record in partition]
         if not records:
             return
-        member = membership(self._consumer)
-        if member is None or (len(self._gathering) and member != self._gathering.member):
+        member, before = membership(self._consumer), self._gathering.member
+        if member is None or (before is not None and not is_same_member(member, before)):
             log.warning("the group has given this worker up; it joins again")
             self._begin_again()
             return

@@ -63,6 +63,11 @@ def membership(consumer: KafkaConsumer) -> ConsumerGroupMetadata | None:
     return member if member.generation_id >= 0 and member.member_id else None
 
 
+def is_same_member(one: ConsumerGroupMetadata, other: ConsumerGroupMetadata) -> bool:
+    """Whether Kafka takes both for the same member of the same generation."""
+    return (one.generation_id, one.member_id) == (other.generation_id, other.member_id)
+
+
 def rewind_to_committed(consumer: KafkaConsumer) -> None:
     """Go back to the committed offset of every assigned partition, to its beginning where there is none.
 
