@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -27,8 +28,8 @@ if not out.is_terminal:
 DECISION_STYLE = {"release": "bold green", "hold": "bold yellow", "block": "bold red"}
 
 
-def frames_progress() -> Progress:
-    """A progress bar that counts frames; each of its tasks has a `note`."""
+def frames_progress(*further: ProgressColumn) -> Progress:
+    """A progress bar that counts frames; each of its tasks has a `note`, and further columns follow it."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -36,6 +37,7 @@ def frames_progress() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
+        *further,
         console=err,
     )
 
