@@ -23,6 +23,7 @@ class Acknowledgements:
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
         self._open: deque[tuple[int, Handed, int]] = deque()
+        self._lost: int | None = None
         self.frames = 0
         self.data_bytes = 0
 
@@ -33,8 +34,13 @@ class Acknowledgements:
         """An entry was taken."""
         self._open.append((number, entry.record, len(entry.data)))
 
+    def lose(self, number: int) -> None:
+        """An entry could not be kept: neither it nor any behind it is acknowledged any more."""
+        self._lost = number if self._lost is None else min(number, self._lost)
+
     def acknowledge_before(self, number: int) -> None:
         """Entries with lower numbers are in Kafka or safely on disk."""
+        number = number if self._lost is None else min(number, self._lost)
         acknowledged = []
         while self._open and self._open[0][0] < number:
             _, record, size = self._open.popleft()

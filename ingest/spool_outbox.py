@@ -303,8 +303,10 @@ class Outbox:
                         self._give_up(number, entry, "disk full")
                         return
                 where, why = self._spool.directory, error.strerror or error
-                raise SpoolError(f"spool {where}: {why}; {entry.name} was not taken") from None
-            self._unsynced_bytes += len(entry.data)
+                self._acknowledgements.lose(number)
+                self._failure = SpoolError(f"spool {where}: {why}; {entry.name} was not taken")
+                raise self._failure from None
+            self._unsynced_bytes += max(1, len(entry.data))  # a control record waits for its sync, too
             return
 
     def _drop_oldest(self, reason: DropReason) -> bool:

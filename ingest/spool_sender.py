@@ -14,7 +14,6 @@ from ingest.broker_probe import wait_for_broker
 from ingest.errors import IngestError, PublishError, SpoolError
 from ingest.kafka import CONTROL_HEADER, EVENTS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
 from ingest.publisher import (
-    CLOSE_TIMEOUT_S,
     TRACE_HEADER,
     camera_key,
     coil_key,
@@ -32,6 +31,8 @@ PROBE_S = 1.0
 ANSWER_TIMEOUT_S = 5.0
 """For a broker that accepts connections and does not answer: the next attempt may find it well."""
 WAIT_S = 0.1
+CLOSE_TIMEOUT_S = 1.0
+"""For what is under way at the end; it is on disk as well, and Kafka ignores what it gets again."""
 MOST_REFUSALS = 3
 """Times in a row that Kafka may refuse for good, nothing sent in between, before the publisher ends: a new
 producer cures what only the old one's state was refused for."""

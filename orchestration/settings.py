@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ingest.kafka import KafkaConnection
+from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
+from ingest.spool_outbox import WhenFull
 from workers.coil.joining import JoiningSettings
 from workers.inspection.settings import InspectionSettings
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
@@ -181,6 +182,20 @@ class ReportSettings(Section):
         return store if "://" in store else str(Path(store).absolute())
 
 
+class SpoolSettings(Section):
+    """Where `coilwatch ingest` puts frames while Kafka does not take them.
+
+    Attributes:
+        directory: of one publisher alone; None to make the source wait for Kafka.
+        limit_bytes: what may lie there; a number, or one with a unit such as 20GB.
+        when_full: then `block` the source, or `drop-oldest`: those frames become holes in the report.
+    """
+
+    directory: Path | None = None
+    limit_bytes: Annotated[ByteSize, Field(ge=2 * MAX_FRAME_BYTES)] = ByteSize(10_000_000_000)
+    when_full: WhenFull = "block"
+
+
 class Settings(BaseSettings):
     """Every setting, frozen. Constructed directly it holds the defaults and what is passed, nothing else.
 
@@ -206,6 +221,7 @@ class Settings(BaseSettings):
     joining: JoiningSettings = JoiningSettings()
     grading: GradingSettings = GradingSettings()
     reports: ReportSettings = Field(default_factory=ReportSettings)
+    spool: SpoolSettings = SpoolSettings()
     run_directory: Path = Field(default_factory=lambda: user_state_path("coilwatch") / "run")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -5,9 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from ingest.publisher import Publisher
+from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
 from ingest.sources.source import Source
+
+
+class FramePublisher(Protocol):
+    """What a coil is streamed to: `ingest.publisher.Publisher`, or one with a spool."""
+
+    def open_coil(self, opened: CoilOpened) -> None: ...
+
+    def has(self, header: FrameHeader) -> bool: ...
+
+    def send(self, frame: EncodedFrame) -> None: ...
+
+    def close_camera(self, closed: CameraClosed) -> None: ...
+
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class Streamed:
 
 def stream(
     source: Source,
-    publisher: Publisher,
+    publisher: FramePublisher,
     *,
     speed_mps: float | None = None,
     progress: Callable[[Streamed], None] | None = None,
@@ -36,26 +51,33 @@ def stream(
 ) -> int:
     """Publish a whole coil: its opening, every frame when the strip has reached it, every camera's closing.
 
+    Frames that a publisher before this one has published are passed over, and the strip goes on behind them.
+
     Args:
         speed_mps: speed of the strip; None to publish as fast as Kafka takes it.
 
     Returns:
-        The number of frames published.
+        The number of frames published, by this publisher or before.
 
     Raises:
-        PublishError: Kafka did not take a record in time.
+        IngestError: Kafka did not take a record in time, or the spool could not be written.
     """
     publisher.open_coil(source.opened())
-    started = clock()
-    frames = 0
+    head_at = clock()
+    frames, passing_over = 0, False
     for frame in source.frames():
-        due = started + frame.header.along_mm / 1000 / speed_mps if speed_mps else started
-        if speed_mps and due > clock():
-            sleep(due - clock())
-        publisher.send(frame)
         frames += 1
+        if publisher.has(frame.header):
+            passing_over = True
+            continue
+        reached_s = frame.header.along_mm / 1000 / speed_mps if speed_mps else 0.0
+        if passing_over:
+            head_at, passing_over = clock() - reached_s, False
+        if speed_mps and head_at + reached_s > clock():
+            sleep(head_at + reached_s - clock())
+        publisher.send(frame)
         if progress:
-            behind_s = max(0.0, clock() - due) if speed_mps else 0.0
+            behind_s = max(0.0, clock() - head_at - reached_s) if speed_mps else 0.0
             progress(Streamed(frames, frame.header.along_mm, behind_s))
     for camera in source.closed():
         publisher.close_camera(camera)

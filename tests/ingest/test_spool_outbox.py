@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ingest.errors import SpoolError
 from ingest.records import CameraClosed, DroppedFrames, FrameHeader
 from ingest.spool import Spool
-from ingest.spool_backlog import Backlog
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_marks import Marks
 from ingest.spool_outbox import Outbox, WhenFull
@@ -193,6 +192,15 @@ def test_one_that_dies_with_a_full_spool_is_followed_by_one_that_sends_it(folder
     edge.die()
 
 
+def test_a_closing_on_disk_is_acknowledged_without_a_frame_behind_it(folder: Path) -> None:
+    edge = Edge(folder, spool_after_s=SOON_S)
+    for record in (header(0), closed(1)):
+        edge.outbox.put(entry(record))
+        edge.outbox.keep(0)
+    assert edge.outbox.wait_acknowledged(0)
+    edge.die()
+
+
 def test_at_the_limit_the_oldest_frames_go_and_the_closing_says_so(folder: Path) -> None:
     edge = Edge(folder, limit_bytes=4_000, when_full="drop-oldest", spool_after_s=SOON_S)
     records = [opened(), *map(header, range(20)), closed(20)]
@@ -243,10 +251,37 @@ def test_a_full_disk_is_one_clear_error_and_everything_before_it_stays(
     message = f"^spool {folder}: No space left on device; frame 3 of C1 top/a was not taken$"
     with pytest.raises(SpoolError, match=message):
         edge.outbox.put(entry(header(3)))
+    edge.outbox.keep(0)
+    with pytest.raises(SpoolError, match=message):
+        edge.outbox.put(entry(header(4)))
     edge.die()
     disk.full = False
     edge = Edge(folder)
+    assert [edge.outbox.is_acknowledged(header(sequence)) for sequence in range(4)] == [True] * 3 + [False]
     assert edge.send_all() == [header(sequence) for sequence in range(3)]
+    edge.die()
+
+
+def test_what_a_full_disk_does_not_take_of_the_memory_is_not_acknowledged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk()
+    monkeypatch.setattr(os, "pwrite", disk.pwrite)
+    edge = Edge(folder, spool_after_s=SOON_S)
+    for sequence in range(3):
+        edge.outbox.put(entry(header(sequence)))
+    edge.send()
+    edge.deliver(0)
+    disk.full = True
+    with pytest.raises(SpoolError, match=r"frame 1 of C1 top/a was not taken$"):
+        edge.outbox.keep(0)
+    with pytest.raises(SpoolError):
+        edge.outbox.wait_acknowledged(0)
+    disk.full = False
+    edge.outbox.to_disk()
+    edge.die()
+    edge = Edge(folder)
+    assert [edge.outbox.is_acknowledged(header(sequence)) for sequence in range(3)] == [True, False, False]
     edge.die()
 
 
