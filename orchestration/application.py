@@ -15,6 +15,8 @@ from typing import Any
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from ingest.broker_probe import wait_for_broker
+from ingest.kafka import KafkaConnection
 from ingest.records import EncodedFrame, FrameHeader
 from orchestration.errors import StartError
 from orchestration.inspection_client import ServeInspectionClient
@@ -41,11 +43,25 @@ QUEUED_CALLS = 2
 BEGUN_LEAD_S = 0.05
 """How long the word that a suspect is under way may take to leave this process, before the suspect kills it.
 A word that is lost only costs another trial."""
+KNOCK_S = 2.0
+"""How long a loop that begins looks for a broker before it says that there is none. Kafka's clients would
+look for longer than a stop may take, leave their sockets open, and not say why."""
 SURGE_PERCENT = 50
 """Inspectors that an upgrade may start beside the old ones: loading a network takes seconds, and where there
 is one inspector nobody would inspect meanwhile. Where the new ones cannot start, the old ones go on."""
 STUCK_AFTER_S = 60.0
 """A batch takes seconds, a first one with a network to compile some more: longer, and inspection hangs."""
+
+
+def _listening_kafka(settings: Settings) -> KafkaConnection:
+    """How to reach Kafka, once somebody listens there.
+
+    Raises:
+        PublishError: nobody does yet; the loop's thread says so and tries again.
+    """
+    connection = settings.kafka.connection()
+    wait_for_broker(connection, KNOCK_S)
+    return connection
 
 
 class InspectorReplica:
@@ -117,7 +133,7 @@ class FrameWorkerReplica:
 
     def _build(self) -> FrameLoop:
         settings = self._settings
-        connection = settings.kafka.connection()
+        connection = _listening_kafka(settings)
         client = redis_client(settings.redis.url, settings.redis.client_options())
         rest = RedisRest()
         return FrameLoop(
@@ -153,7 +169,7 @@ class CoilWorkerReplica:
 
     def _build(self) -> CoilLoop:
         settings = self._settings
-        connection = settings.kafka.connection()
+        connection = _listening_kafka(settings)
         return CoilLoop(
             group_consumer(connection, settings.coil_worker.group, "inspections"),
             transactional_producer(connection, "coilwatch-coil-worker"),

@@ -15,13 +15,15 @@ EXIT_CODE = 128 + signal.SIGTERM
 def tidying_up_on_sigterm() -> Iterator[None]:
     """Within the block SIGTERM raises `SystemExit` in the main thread, once.
 
-    A second one is left alone: it would cut off what the first one has begun to tidy up. For main threads.
+    A second one is left alone until the process ends: it would cut off what the first one has begun to tidy
+    up. For main threads.
     """
     before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is _end:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as Python calls handlers
