@@ -9,6 +9,7 @@ from typing import Literal
 from ingest.kafka import FRAMES_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from orchestration.errors import UnreachableError
 from orchestration.settings import RaySettings, Settings
+from orchestration.stack.strip_lag import seconds_behind
 from orchestration.stack.topics import lag
 
 Health = Literal["up", "starting", "down"]
@@ -31,13 +32,17 @@ class PartStatus:
 
 
 def lag_of(connection: KafkaConnection, settings: Settings) -> str:
-    """How many records each loop has still to commit."""
+    """How many records each loop has still to commit, and how old the oldest frame of them is."""
     frames, inspections = settings.frame_worker.group, settings.coil_worker.group
     try:
         behind = lag(connection, {frames: FRAMES_TOPIC, inspections: INSPECTIONS_TOPIC})
+        behind_s = seconds_behind(connection, frames) if behind[frames] else 0.0
     except UnreachableError as error:
         return str(error)
-    return f"{behind[frames]} frame records, {behind[inspections]} inspection records"
+    return (
+        f"{behind[frames]} frame records, {behind_s:.1f} s behind the strip; "
+        f"{behind[inspections]} inspection records"
+    )
 
 
 def application_status(address: str, replicas: Mapping[str, int], wanted: RaySettings) -> PartStatus:
