@@ -32,7 +32,7 @@ from workers.streams.messages import CoilKey
 PATIENCE_S = 180.0
 """The longest recovery, a broker's restart on its data, takes some 20 s on free cores; cores are not always
 free."""
-GRACE_S = 45.0
+GRACE_S = 30.0
 """A killed worker's frames come back after its session, 10 s, and a worker's start; they are not missing."""
 SESSION_S = 10.0
 """After this a silent worker's partitions move to another."""

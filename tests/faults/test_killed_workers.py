@@ -12,7 +12,7 @@ from ingest.kafka import FRAMES_TOPIC
 from tests.faults.calm import CalmLine
 from tests.faults.figures import Figures
 from tests.faults.line import FaultLine, kill, moment
-from tests.faults.marks import each_seed, fault_test
+from tests.faults.marks import each_seed, each_seed_slowly, fault_test
 from tests.faults.small_coil import SmallCoil
 from tests.faults.store import store_gone
 from tests.faults.verdict import expect_calm_report
@@ -125,7 +125,7 @@ def test_a_frame_worker_that_sleeps_past_its_session_and_wakes(
     figures.add("frame worker stopped, its session over", seed, recovered_s=recovered_s)
 
 
-@each_seed
+@each_seed_slowly
 def test_workers_added_and_taken_away(
     line: FaultLine, calm: CalmLine, figures: Figures, random_: random.Random, seed: int
 ) -> None:
