@@ -70,6 +70,11 @@ class Tally:
         self.dropped += 1
         self.oldest_at_ms = entry.handed_at_ms
 
+    def backlog(self, now_s: float | None, spooled_bytes: int, waiting_for: str | None) -> Backlog:
+        """The backlog at a wall-clock time; None where nothing waits."""
+        age_s = 0.0 if now_s is None else max(0.0, now_s - self.oldest_at_ms / 1000)
+        return Backlog(self.frames, self.data_bytes, age_s, spooled_bytes, self.dropped, waiting_for)
+
 
 class InFlight:
     """Entries handed to Kafka's client and not acknowledged, in the order of their numbers."""

@@ -126,9 +126,14 @@ class Marks:
         fields = record.model_dump(include={"line", "coil", "run", "side", "camera"})
         return CameraMark(**fields)
 
-    def is_open(self, run: CoilRun) -> bool:
-        """Whether the opening of a coil is acknowledged and the coil not finished."""
-        return run in self._coils
+    def knows(self, record: FrameHeader | CoilOpened | CameraClosed) -> bool:
+        """Whether a record is acknowledged, of a coil that is not finished."""
+        if isinstance(record, CoilOpened):
+            return coil_run(record) in self._coils
+        mark = self.camera(record)
+        if isinstance(record, CameraClosed):
+            return mark.closed != "no"
+        return record.sequence < mark.next_sequence
 
     def runs(self, line: str, coil: str) -> dict[int, bool]:
         """The runs of a coil that are not finished, and whether each still waits for frames or closings."""
@@ -145,6 +150,8 @@ class Marks:
         fields = record.model_dump(include={"line", "coil", "run"})
         cameras = tuple((band.side, band.camera) for band in record.cameras)
         self._note(CoilMark(**fields, cameras=cameras))
+        # A coil that a power cut made us forget would come again as another run.
+        self.sync()
 
     def frames(self, last: Iterable[FrameHeader]) -> None:
         """Frames are acknowledged: of each camera up to this one."""

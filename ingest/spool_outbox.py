@@ -18,13 +18,13 @@ from collections.abc import Callable
 from typing import Literal
 
 from ingest.errors import IngestError, SpoolError
-from ingest.records import CameraClosed, CoilOpened, DropReason, FrameHeader
+from ingest.records import CameraClosed, DropReason, FrameHeader
 from ingest.spool import Spool
 from ingest.spool_acknowledgements import Acknowledgements
 from ingest.spool_backlog import Backlog, InFlight, Tally
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_log import LogRecord
-from ingest.spool_marks import CoilRun, Marks, coil_run
+from ingest.spool_marks import CoilRun, Marks
 
 SPOOL_AFTER_S = 2.0
 """How long Kafka may take before frames go to disk: longer than the pauses of a healthy broker, and short
@@ -120,12 +120,7 @@ class Outbox:
     def is_acknowledged(self, record: Handed) -> bool:
         """Whether a record was acknowledged by this publisher or by one before it on this spool."""
         with self._changed:
-            if isinstance(record, CoilOpened):
-                return self._marks.is_open(coil_run(record))
-            mark = self._marks.camera(record)
-            if isinstance(record, CameraClosed):
-                return mark.closed != "no"
-            return record.sequence < mark.next_sequence
+            return self._marks.knows(record)
 
     def runs(self, line: str, coil: str) -> dict[int, bool]:
         """The runs of a coil that are not wholly in Kafka, and whether each still waits for its source."""
@@ -141,12 +136,8 @@ class Outbox:
     def backlog(self) -> Backlog:
         """How far Kafka is behind."""
         with self._changed:
-            tally = self._tally
-            age_s = max(0.0, self._now() - tally.oldest_at_ms / 1000) if self._anything_waits else 0.0
-            spooled_bytes = self._spool.size_bytes
-            return Backlog(
-                tally.frames, tally.data_bytes, age_s, spooled_bytes, tally.dropped, self._waiting_for
-            )
+            now_s = self._now() if self._anything_waits else None
+            return self._tally.backlog(now_s, self._spool.size_bytes, self._waiting_for)
 
     @property
     def acknowledged(self) -> tuple[int, int]:
@@ -381,14 +372,11 @@ class Outbox:
         with self._changed:
             if not self._unsynced_bytes or not self._spooling:
                 return
-            descriptor, before = self._spool.descriptor(), self._next
-            self._unsynced_bytes = 0
+            descriptor, before, self._unsynced_bytes = self._spool.descriptor(), self._next, 0
         try:
             os.fdatasync(descriptor)
         except OSError as error:
-            raise SpoolError(
-                f"spool {self._spool.directory}: not synced: {error.strerror or error}"
-            ) from None
+            raise SpoolError(f"spool {self._spool.directory}: not synced: {error.strerror}") from None
         finally:
             os.close(descriptor)
         with self._changed:
