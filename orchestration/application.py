@@ -18,12 +18,12 @@ from ray.serve.handle import DeploymentHandle
 from ingest.broker_probe import wait_for_broker
 from ingest.kafka import KafkaConnection
 from ingest.records import EncodedFrame, FrameHeader
-from orchestration.errors import StartError
+from orchestration.errors import BrokenInspectorError, StartError
 from orchestration.inspection_client import ServeInspectionClient
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from orchestration.stack.serve import NAME
-from orchestration.suspects import BEGUN
+from orchestration.suspects import BEGUN, control_frame
 from orchestration.termination import end_on_sigterm
 from workers.coil.grading import GradingRules
 from workers.report.store import ReportStore
@@ -75,6 +75,7 @@ class InspectorReplica:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inspect")
         self._turn = asyncio.Lock()
         self._busy_since: float | None = None
+        self._broken = False
 
     async def identity(self) -> bytes:
         """JSON of the `ModelIdentity` that this replica inspects with."""
@@ -98,11 +99,13 @@ class InspectorReplica:
         yield result
 
     def check_health(self) -> None:
-        """Fail when an inspection does not end: Serve replaces this replica.
+        """Fail when an inspection does not end, or every one fails: Serve replaces this replica.
 
         Raises:
-            RuntimeError: says how long it has lasted.
+            RuntimeError: says which.
         """
+        if self._broken:
+            raise RuntimeError("inspection fails at every frame")
         lasted_s = time.monotonic() - self._busy_since if self._busy_since is not None else 0.0
         if lasted_s > STUCK_AFTER_S:
             raise RuntimeError(f"an inspection has not ended for {lasted_s:.0f} s")
@@ -119,7 +122,19 @@ class InspectorReplica:
 
     def _analyse(self, frames: list[tuple[bytes, bytes]]) -> list[bytes]:
         encoded = [EncodedFrame(FrameHeader.from_json(header), data) for header, data in frames]
-        return [result.to_json() for result in self._inspector.analyse(encoded)]
+        try:
+            return [result.to_json() for result in self._inspector.analyse(encoded)]
+        except Exception:
+            self._check_process()
+            raise
+
+    def _check_process(self) -> None:
+        """Find out whether frames or this process are to blame: after some errors a GPU fails for ever."""
+        try:
+            self._inspector.analyse([control_frame()])
+        except Exception as error:
+            self._broken = True
+            raise BrokenInspectorError(f"an inspector fails at every frame: {error}") from error
 
 
 class FrameWorkerReplica:

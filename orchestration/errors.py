@@ -3,6 +3,7 @@
 OrchestrationError
 ├── SettingsError            a setting that is unknown or does not validate
 ├── InspectorsAwayError      no inspector has answered for long (retriable)
+├── BrokenInspectorError     an inspector that fails at every frame (retriable)
 └── StackError               a part of the stack that cannot be started, reached or stopped
     ├── MissingProgramError  a program that a part needs is not installed
     ├── StartError           a part that ended or did not answer in time (retriable)
@@ -29,6 +30,12 @@ class SettingsError(OrchestrationError):
 
 class InspectorsAwayError(OrchestrationError):
     """No inspector has answered for as long as a call is tried."""
+
+    retriable = True
+
+
+class BrokenInspectorError(OrchestrationError):
+    """An inspector is broken itself, its GPU for instance: it fails at frames that nothing is wrong with."""
 
     retriable = True
 

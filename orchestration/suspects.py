@@ -4,7 +4,8 @@ A process that inspects one frame alone says so before it begins (`BEGUN`). If i
 have killed it, or somebody else. So a frame is condemned only when that happened twice, and each time a
 control frame of ours was inspected soon after without harm. Where the control dies too, inspectors die of
 something else, and the frame goes free: a kill from outside condemns a frame only if it hits that frame's own
-milliseconds twice and the control's never.
+milliseconds twice and the control's never. An error that a frame raises alone condemns it at once, if the
+control raises none and the inspector does not say that it is broken itself.
 
 A frame is tried alone right after its batch has failed, and not after halves of it: a death costs the start
 of a process, ten seconds, and a call alone milliseconds.
@@ -30,7 +31,7 @@ from ray.serve.exceptions import RayServeException
 from ingest.codecs import encode_frame
 from ingest.records import EncodedFrame, FrameHeader
 from orchestration.backoff import Backoff
-from orchestration.errors import InspectorsAwayError
+from orchestration.errors import BrokenInspectorError, InspectorsAwayError
 from workers.inspection.records import FrameResult
 
 BEGUN = b"begun"
@@ -87,8 +88,8 @@ class Suspects:
             try:
                 return self._alone(frame)
             except RayTaskError as error:
-                failures += 1
-                if not getattr(error.cause, "retriable", False) or failures == MOST_TRIES:
+                failures += not _is_inspectors_fault(error)
+                if _is_final(error, failures) and self._control_survives():
                     log.exception("frame %d cannot be inspected", frame.header.sequence)
                     return _unreadable(f"inspection failed: {type(error.cause).__name__}", tries + 1)
             except InspectorDiedError as death:
@@ -151,6 +152,17 @@ def control_frame() -> EncodedFrame:
         digest=digest,
     )
     return EncodedFrame(header, data)
+
+
+def _is_inspectors_fault(error: RayTaskError) -> bool:
+    """Whether an inspector says that the error is its own, or Serve that it did not even get the call."""
+    return isinstance(error.cause, BrokenInspectorError | RayServeException)
+
+
+def _is_final(error: RayTaskError, failures: int) -> bool:
+    if _is_inspectors_fault(error):
+        return False
+    return not getattr(error.cause, "retriable", False) or failures >= MOST_TRIES
 
 
 def _unreadable(reason: str, attempts: int) -> FrameResult:

@@ -10,6 +10,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 from ray.serve.exceptions import DeploymentUnavailableError
 
 from ingest.records import EncodedFrame, FrameHeader
+from orchestration.errors import BrokenInspectorError
 from orchestration.suspects import BEGUN
 from tests.workers.streams.frames import InThisProcess
 
@@ -56,6 +57,7 @@ class Inspectors:
         control_dies: whether the control frame kills as well.
         poison: sequences whose inspection raises.
         killers: sequences whose inspection ends its process.
+        broken: failures of inspectors that are broken themselves, one for each frame alone.
         passing: how often a poisoned inspection raises a retriable error before it passes; None for one that
             is not retriable.
         lost_words: how often the word that a frame is under way gets lost.
@@ -70,6 +72,7 @@ class Inspectors:
         control_dies: bool = False,
         poison: Sequence[int] = (),
         killers: Sequence[int] = (),
+        broken: int = 0,
         passing: int | None = None,
         lost_words: int = 0,
     ) -> None:
@@ -81,6 +84,7 @@ class Inspectors:
         self._poison = set(poison)
         self._killers = set(killers)
         self._passing = passing
+        self._broken = broken
         self._lost_words = lost_words
         self.asked = threading.Event()
         self.calls: list[int] = []
@@ -110,6 +114,9 @@ class Inspectors:
             self._lost_words -= 1
             raise ActorDiedError
         yield BEGUN
+        if self._broken:
+            self._broken -= 1
+            raise RayTaskError("analyse_alone", "traceback", BrokenInspectorError("the GPU is gone"))
         if control and self._control_dies:
             raise ActorDiedError
         if self._deaths_alone and not control:

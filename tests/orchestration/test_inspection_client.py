@@ -46,8 +46,15 @@ def test_nobody_there_says_nothing_about_the_frames() -> None:
         {"deaths": 1, "deaths_alone": 1},
         {"deaths": 1, "deaths_alone": 7, "control_dies": True},
         {"deaths": 1, "away": 2},
+        {"deaths": 1, "broken": 9},
     ],
-    ids=["a batch", "a batch, then one alone", "all that is inspected, for a while", "while others are away"],
+    ids=[
+        "a batch",
+        "a batch, then one alone",
+        "all that is inspected, for a while",
+        "while others are away",
+        "others are broken, too",
+    ],
 )
 def test_a_kill_from_outside_condemns_no_frame(faults: dict[str, int]) -> None:
     inspectors = Inspectors(**faults)  # type: ignore[arg-type]
