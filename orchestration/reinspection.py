@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-from kafka.errors import KafkaError
-
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
 from ingest.records import EncodedFrame
 from orchestration.errors import OrchestrationError
@@ -25,9 +23,13 @@ from workers.streams.retained_frames import FrameName, known_frames, retained_fr
 
 BATCH_FRAMES = 16
 """Frames inspected at once: enough to keep all threads busy, few enough to keep memory flat."""
-TRANSACTION_TIMEOUT_MS = 60_000
-"""Tens of thousands of inspections go out in one transaction, so that a report is revised by all or by none.
-One that was killed meanwhile holds coil workers back for this long."""
+TRANSACTION_TIMEOUT_MS, FRAME_TIMEOUT_MS = 30_000, 5
+"""Of the one transaction, and more for each frame, whose inspection takes half a millisecond: a report is
+revised by all of them or by none. One that was killed in it holds coil workers back for this long."""
+LONGEST_TRANSACTION_MS = 900_000
+"""What brokers allow unless they are told otherwise."""
+MOST_BYTES_WAITING = 32 * 1024 * 1024
+"""Handed to the producer and not yet acknowledged; it has no bound of its own."""
 GAPS_SHOWN = 5
 
 
@@ -160,13 +162,22 @@ def _publish(connection: KafkaConnection, key: CoilKey, request: CoilReopened, r
         KafkaError: Kafka did not take them.
     """
     name = f"coilwatch-reinspection-{'/'.join(map(str, key))}"
-    producer = fencing_producer(connection, name, transaction_timeout_ms=TRANSACTION_TIMEOUT_MS)
+    timeout_ms = TRANSACTION_TIMEOUT_MS + FRAME_TIMEOUT_MS * (request.frames or 0)
+    producer = fencing_producer(
+        connection, name, transaction_timeout_ms=min(timeout_ms, LONGEST_TRANSACTION_MS)
+    )
     try:
         producer.begin_transaction()
+        waiting = 0
         for value in _values(request, results):
             producer.send(INSPECTIONS_TOPIC, key=key_bytes(key), value=value)
+            waiting += len(value)
+            if waiting > MOST_BYTES_WAITING:
+                producer.flush()
+                waiting = 0
         producer.commit_transaction()
-    except KafkaError:
+    except BaseException:
+        # Whatever ends us: an open transaction would hold coil workers back until it times out.
         producer.abort_transaction()
         raise
     finally:
