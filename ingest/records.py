@@ -26,6 +26,12 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """BLAKE2b of 16 bytes in hexadecimal."""
 
+MAX_NUMBER = 2**53 - 1
+"""Largest run, sequence and count of frames: the last that a float holds exactly. A number of hundreds of
+digits fits neither a float nor the name of a folder."""
+
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Run = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Side = Literal["top", "bottom"]
 Encoding = Literal["raw", "png", "jpeg", "zstd"]
 DropReason = Literal["spool full", "disk full"]
@@ -35,9 +41,9 @@ Pixels = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
 
 class Record(BaseModel):
-    """Base of every record: frozen, closed to unknown fields, JSON in and out."""
+    """Base of every record: frozen, closed to unknown fields and to infinite numbers, JSON in and out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -121,10 +127,10 @@ class FrameHeader(Record):
     schema_version: Literal[1] = 1
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)] = 1
+    run: Run = 1
     side: Side
     camera: Identifier
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Number
     along_mm: Millimetres
     across_mm: Millimetres
     mm_per_row: Scale
@@ -143,15 +149,15 @@ class CoilOpened(Record):
     kind: Literal["coil-opened"] = "coil-opened"
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)] = 1
+    run: Run = 1
     cameras: Annotated[tuple[CameraBand, ...], Field(min_length=1)]
 
 
 class DroppedFrames(Record):
     """Frames that the edge gave up, sequences first to last, both included, because its disk had no room."""
 
-    first: Annotated[int, Field(ge=0)]
-    last: Annotated[int, Field(ge=0)]
+    first: Number
+    last: Number
     reason: DropReason
 
 
@@ -168,10 +174,10 @@ class CameraClosed(Record):
     kind: Literal["camera-closed"] = "camera-closed"
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)] = 1
+    run: Run = 1
     side: Side
     camera: Identifier
-    frames: Annotated[int, Field(ge=0)]
+    frames: Number
     end_mm: Millimetres
     dropped: tuple[DroppedFrames, ...] = ()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -53,9 +54,9 @@ class KafkaSettings(KafkaConnection):
     embedded: bool = True
     frames_partitions: Count = 8
     inspections_partitions: Count = 4
-    frames_retention_hours: Annotated[float, Field(gt=0)] = 24.0
+    frames_retention_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24.0
     frames_retention_bytes: Annotated[int, Field(ge=1)] | None = None
-    inspections_retention_days: Annotated[float, Field(gt=0)] = 30.0
+    inspections_retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
     replication: Annotated[int, Field(ge=1, le=32767)] = 1
 
     @model_validator(mode="before")
@@ -97,6 +98,14 @@ class RedisSettings(Section):
     def _is_redis(cls, url: str) -> str:
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("expected redis://, rediss:// or unix://")
+        try:
+            parts = urlsplit(url)
+            _ = parts.hostname, parts.port
+        except ValueError:
+            # The parser's own message would show what it took for the port: part of a password with a slash.
+            raise ValueError(
+                "expected HOST:PORT, and reserved characters of the password percent-encoded"
+            ) from None
         return url
 
     def client_options(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings import SettingsError as UnreadableVariableError
 
+from ingest.masking import MASK, without_password
 from ingest.records import first_problem
 from orchestration.errors import SettingsError
 from orchestration.settings import Settings
@@ -26,8 +26,6 @@ PREFIX = "COILWATCH_"
 FILE_VARIABLE = "COILWATCH_SETTINGS"
 OTHER_VARIABLES = frozenset({FILE_VARIABLE, "COILWATCH_DATA"})
 """Variables with our prefix that are no settings: the settings file, and the data folder of the tests."""
-
-MASK = "********"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 (any setting)
         return "-"
     if isinstance(value, SecretStr):
         return MASK
-    return re.sub(r"(//[^/@:]*:)[^@]*@", rf"\1{MASK}@", str(value))
+    return without_password(str(value))
 
 
 def _settings_file(file: Path | None, environment: Mapping[str, str]) -> Path | None:
@@ -131,7 +129,8 @@ def _settings_file(file: Path | None, environment: Mapping[str, str]) -> Path | 
 def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    # Beside broken TOML: no UTF-8, a number of thousands of digits, or a thousand brackets in brackets.
+    except (ValueError, RecursionError, OSError) as error:
         raise SettingsError(f"settings file {path}: {error}") from None
     return {key: (value, str(path)) for key, value in _flattened(data)}
 
@@ -188,5 +187,8 @@ def _validated(values: Mapping[str, Any], sources: Mapping[str, str]) -> Setting
         problem = first_problem(error)
         if "password" in key:
             problem = f"{key}: not a valid secret"
+        elif key.endswith("url"):
+            # What came may be a URL that our mask does not recognise as one.
+            problem = f"{key}: {error.errors()[0]['msg']}"
         source = next((source for known, source in sources.items() if key.startswith(known)), "settings")
         raise SettingsError(f"{source}: {problem}") from None

@@ -10,9 +10,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from models.errors import WeightsError
 
 METADATA_KEY = "coilwatch"
 DIGEST_BYTES = 16
+MAX_WIDTH = 8.0
+"""The widest published network is of factor 2; a network of any width would take any memory."""
 
 
 class WeightsInfo(BaseModel):
@@ -39,7 +42,7 @@ class WeightsInfo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: str
-    width: float
+    width: Annotated[float, Field(gt=0, le=MAX_WIDTH)]
     version: str
     data: str
     recipe: str
@@ -113,7 +116,9 @@ def weights_digest(weights: Mapping[str, Tensor], info: WeightsInfo) -> str:
     for name in sorted(weights):
         tensor = weights[name]
         state.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        state.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+        state.update(
+            tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+        )
     return state.hexdigest()
 
 

@@ -71,7 +71,8 @@ class GradingRules(_Section):
             return cls.model_validate(tomllib.loads(text))
         except ValidationError as error:
             raise BadSettingsError(f"{name}: {first_problem(error)}") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        # Beside broken TOML: no UTF-8, a number of thousands of digits, or a thousand brackets in brackets.
+        except (OSError, ValueError, RecursionError) as error:
             raise BadSettingsError(f"{name}: expected a TOML file of grading rules: {error}") from None
 
     def severity_of(self, area_mm2: float) -> Severity:

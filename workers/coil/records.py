@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ingest.records import CameraBand, Digest, Identifier, Millimetres, Record, Side
+from ingest.records import CameraBand, Digest, Identifier, Millimetres, Record, Run, Side
 from workers.inspection.records import ModelIdentity, PointMm, Share
 
 Decision = Literal["release", "hold", "block"]
@@ -35,7 +35,7 @@ class CoilClosed(Record):
     kind: Literal["coil-closed"] = "coil-closed"
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)]
+    run: Run
     revision: Annotated[int, Field(ge=1)] = 1
     reason: CloseReason
     missing: tuple[MissingFrames, ...] = ()
@@ -68,7 +68,7 @@ class CoilReopened(Record):
     kind: Literal["coil-reopened"] = "coil-reopened"
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)]
+    run: Run
     reason: Annotated[str, Field(min_length=1, max_length=200)]
     model: Digest | None = None
     frames: Annotated[int, Field(ge=1)] | None = None
@@ -185,7 +185,7 @@ class CoilReport(Record):
     schema_version: Literal[1] = 1
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)]
+    run: Run
     revision: Annotated[int, Field(ge=1)] = 1
     revisions: tuple[Revision, ...] = ()
     closed: CloseReason

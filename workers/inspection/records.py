@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ingest.records import Digest, Identifier, Millimetres, Pixels, Record, Scale, Side
+from ingest.records import Digest, Identifier, Millimetres, Number, Pixels, Record, Run, Scale, Side
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PointPx = tuple[int, int]
@@ -111,10 +111,10 @@ class Inspection(Record):
     kind: Literal["inspection"] = "inspection"
     line: Identifier
     coil: Identifier
-    run: Annotated[int, Field(ge=1)]
+    run: Run
     side: Side
     camera: Identifier
-    sequence: Annotated[int, Field(ge=0)]
+    sequence: Number
     along_mm: Millimetres
     across_mm: Millimetres
     mm_per_row: Scale

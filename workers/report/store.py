@@ -11,6 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import Field
 
 from ingest.errors import BadRecordError
+from ingest.masking import without_password
 from ingest.records import Digest, Identifier, Record, check_identifier
 from workers.coil.records import CoilReport, Decision
 from workers.report.atomic_file import write_atomically
@@ -61,12 +62,13 @@ class ReportStore:
         """Open the store; nothing is created before the first write.
 
         Raises:
-            StoreError: the URL's protocol is unknown or its driver is not installed.
+            StoreError: the URL's protocol is unknown, its driver is not installed, or its server is away.
         """
         try:
             self._files, root = url_to_fs(location)
-        except (ImportError, ValueError) as error:
-            raise StoreError(f"report store {location!r}: {error}") from error
+        except (ImportError, ValueError, OSError) as error:
+            shown = without_password(location)
+            raise StoreError(f"report store {shown!r}: {without_password(str(error))}") from error
         self._root: str = root.rstrip("/")
 
     def write(self, report: CoilReport, delivery: Delivery) -> ReportLocation:

@@ -104,7 +104,7 @@ def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed | 
     """
     try:
         kind = json.loads(value).get("kind")
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise BadRecordError("inspections topic: expected a JSON object with a 'kind'") from None
     if not isinstance(kind, str) or kind not in INSPECTION_RECORDS:
         raise BadRecordError(
