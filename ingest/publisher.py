@@ -13,6 +13,7 @@ from typing import Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from ingest.bootstrap_cause import bootstrap_cause
 from ingest.broker_probe import wait_for_broker
 from ingest.byte_window import ByteWindow
 from ingest.errors import BadImageError, PublishError
@@ -104,10 +105,11 @@ class Publisher:
         self._delivery_timeout_s = delivery_timeout_s
         self._frames_sent = self._frames_acknowledged = self._bytes_acknowledged = 0
         wait_for_broker(connection, connect_timeout_s)
-        try:
-            self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
-        except KafkaError as error:
-            raise PublishError(f"no answer from Kafka at {self._servers}: {one_line_cause(error)}") from None
+        with bootstrap_cause() as cause:
+            try:
+                self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
+            except KafkaError as error:
+                raise PublishError(f"no answer from Kafka at {self._servers}: {cause.of(error)}") from None
         try:
             self._partitions()
         except PublishError:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
+from ingest.bootstrap_cause import bootstrap_cause
 from ingest.kafka import KafkaConnection
 from orchestration.errors import UnreachableError
 from orchestration.stack.processes import listens
@@ -28,12 +29,22 @@ def kafka_admin(connection: KafkaConnection, timeout_ms: int = TIMEOUT_MS) -> It
     if not any(listens(server) for server in servers.split(",")):
         raise UnreachableError(f"Kafka at {servers} does not answer")
     try:
-        admin = KafkaAdminClient(
-            **connection.client_options(), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
-        )
+        admin = _client(connection, timeout_ms)
         try:
             yield admin
         finally:
             admin.close()
     except (KafkaError, OSError, ValueError) as error:
         raise UnreachableError(f"Kafka at {servers}: {type(error).__name__}: {error}") from None
+
+
+def _client(connection: KafkaConnection, timeout_ms: int) -> KafkaAdminClient:
+    with bootstrap_cause() as cause:
+        try:
+            return KafkaAdminClient(
+                **connection.client_options(), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms
+            )
+        except KafkaTimeoutError as error:
+            raise UnreachableError(
+                f"Kafka at {connection.bootstrap_servers} does not let us in: {cause.of(error)}"
+            ) from None

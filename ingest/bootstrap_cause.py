@@ -1,0 +1,54 @@
+"""Why a Kafka client could not begin.
+
+kafka-python tells a refused password, an unknown certificate and a silent broker as one timeout, and says
+what went wrong only in its log: so we listen there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kafka.errors import KafkaTimeoutError
+
+from ingest.masking import without_password
+
+_LOGGER = logging.getLogger("kafka.net.manager")
+
+
+class BootstrapCause(logging.Filter):
+    """Keeps the last failure of a client that connects, and lets pass what would have passed without it."""
+
+    def __init__(self, passed_from: int) -> None:
+        super().__init__()
+        self._passed_from = passed_from
+        self._last: BaseException | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Look at a record of the client's log."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for value in arguments:
+            # The time-out itself is logged last, and says nothing.
+            if isinstance(value, BaseException) and not isinstance(value, KafkaTimeoutError):
+                self._last = value
+        return record.levelno >= self._passed_from
+
+    def of(self, error: BaseException) -> str:
+        """What was wrong, in one line: the failure that was kept, else the error itself."""
+        cause = self._last or error
+        return without_password(" ".join(str(cause).split()) or type(cause).__name__)
+
+
+@contextmanager
+def bootstrap_cause() -> Iterator[BootstrapCause]:
+    """Listen while a client is made in the block. Two at a time may hear each other's failures."""
+    level = _LOGGER.level
+    cause = BootstrapCause(_LOGGER.getEffectiveLevel())
+    _LOGGER.addFilter(cause)
+    _LOGGER.setLevel(min(logging.WARNING, _LOGGER.getEffectiveLevel()))
+    try:
+        yield cause
+    finally:
+        _LOGGER.removeFilter(cause)
+        _LOGGER.setLevel(level)
