@@ -55,7 +55,11 @@ def _make_certificate(directory: Path) -> Path:
     store = ["-alias", "broker", "-keystore", directory / "broker.p12", "-storepass", STORE_PASSWORD]
     names = ["-dname", "CN=localhost", "-ext", "SAN=ip:127.0.0.1", "-validity", "2", "-keyalg", "EC"]
     certificate = directory / "ca.pem"
-    for arguments in (["-genkeypair", *names], ["-exportcert", "-rfc", "-file", certificate]):
+    steps: tuple[list[str | Path], ...] = (
+        ["-genkeypair", *names],
+        ["-exportcert", "-rfc", "-file", certificate],
+    )
+    for arguments in steps:
         subprocess.run([keytool, *arguments, *store], check=True, capture_output=True)
     return certificate
 
