@@ -22,7 +22,7 @@ from orchestration.errors import BrokenInspectorError, StartError
 from orchestration.inspection_client import ServeInspectionClient
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
-from orchestration.stack.serve import NAME
+from orchestration.stack.serve import NAME, failures
 from orchestration.suspects import BEGUN, control_frame
 from orchestration.termination import end_on_sigterm
 from workers.coil.grading import GradingRules
@@ -232,7 +232,8 @@ def build_application(settings: Settings) -> serve.Application:
 def deploy(settings: Settings) -> None:
     """Deploy the application on the Ray cluster that this process is connected to, and wait until it runs.
 
-    One that runs already is replaced replica by replica: Serve has each old one let go of Kafka first.
+    One that runs already is replaced replica by replica: Serve has each old one let go of Kafka first. Where
+    the new ones cannot start, old ones go on.
 
     Raises:
         StartError: a replica could not be started; the message says why.
@@ -241,4 +242,4 @@ def deploy(settings: Settings) -> None:
     try:
         serve.run(build_application(settings), name=NAME, route_prefix=None, blocking=False)
     except RuntimeError as error:
-        raise StartError(f"the application did not start: {error}") from error
+        raise StartError(f"the application did not start: {failures() or error}") from error

@@ -54,8 +54,25 @@ def replicas() -> dict[str, int]:
     }
 
 
+def failures() -> str:
+    """Why deployments cannot start, in one line; empty where none fails."""
+    from ray import serve
+
+    application = serve.status().applications.get(NAME)
+    return "; ".join(
+        f"{name}: {_last_line(deployment.message)}"
+        for name, deployment in (application.deployments if application else {}).items()
+        if deployment.status == "DEPLOY_FAILED"
+    )
+
+
 def withdraw() -> None:
     """Take the application from the cluster."""
     from ray import serve
 
     serve.delete(NAME)
+
+
+def _last_line(message: str) -> str:
+    """Of a traceback the error."""
+    return next((line for line in reversed(message.splitlines()) if line.strip()), "")
