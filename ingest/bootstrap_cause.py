@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, SaslAuthenticationFailedError
 
 from ingest.masking import without_password
 
@@ -29,9 +29,10 @@ class BootstrapCause(logging.Filter):
         """Look at a record of the client's log."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         for value in arguments:
-            # The time-out itself is logged last, and says nothing.
+            # The time-out is logged last and says nothing; after a refusal nothing else matters.
             if isinstance(value, BaseException) and not isinstance(value, KafkaTimeoutError):
-                self._last = value
+                refused = isinstance(self._last, SaslAuthenticationFailedError)
+                self._last = self._last if refused else value
         return record.levelno >= self._passed_from
 
     def of(self, error: BaseException) -> str:

@@ -52,7 +52,14 @@ def scram_broker(directory: Path) -> Iterator[KafkaConnection]:
 
 def _make_certificate(directory: Path) -> Path:
     keytool = Path(find_java()).resolve().with_name("keytool")
-    store = ["-alias", "broker", "-keystore", directory / "broker.p12", "-storepass", STORE_PASSWORD]
+    store: list[str | Path] = [
+        "-alias",
+        "broker",
+        "-keystore",
+        directory / "broker.p12",
+        "-storepass",
+        STORE_PASSWORD,
+    ]
     names = ["-dname", "CN=localhost", "-ext", "SAN=ip:127.0.0.1", "-validity", "2", "-keyalg", "EC"]
     certificate = directory / "ca.pem"
     steps: tuple[list[str | Path], ...] = (
@@ -60,7 +67,8 @@ def _make_certificate(directory: Path) -> Path:
         ["-exportcert", "-rfc", "-file", certificate],
     )
     for arguments in steps:
-        subprocess.run([keytool, *arguments, *store], check=True, capture_output=True)
+        command: list[str | Path] = [keytool, *arguments, *store]
+        subprocess.run(command, check=True, capture_output=True)
     return certificate
 
 
