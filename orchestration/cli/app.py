@@ -14,7 +14,17 @@ from rich.markup import escape
 
 from ingest.errors import IngestError
 from models.errors import ModelsError
-from orchestration.cli import demo, ingestion, inspection, reports, segmentation, simulation, stack
+from orchestration.cli import (
+    demo,
+    evaluation,
+    ingestion,
+    inspection,
+    models,
+    reports,
+    segmentation,
+    simulation,
+    stack,
+)
 from orchestration.cli.console import err
 from orchestration.cli.log_lines import configure_logging
 from orchestration.cli.state import State
@@ -74,6 +84,8 @@ app.command()(ingestion.ingest)
 app.command()(reports.report)
 app.command()(reports.coils)
 app.command()(segmentation.segment)
+app.command()(evaluation.evaluate)
+app.command()(models.models)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)
 app.command()(stack.up)
