@@ -18,7 +18,7 @@ FORMATS = ("PNG", "JPEG", "BMP")
 """Decoders that a file may reach, whatever its name."""
 
 MAX_IMAGE_PX = 64 * 1024 * 1024
-"""Largest image that is decoded, as of frames; a decoder allocates what a header claims."""
+"""Largest image that is decoded, as of frames; scoring one takes 2 GB, and a decoder allocates any claim."""
 
 _KINDS = {
     "1": "1-bit",
