@@ -50,8 +50,7 @@ def boundary_scores(found: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> 
     window = (slice(top, top + height), slice(left, left + width))
     found_bands, true_bands = _bands(found[window]), _bands(foreground[window])
     ious = [_overlap(ours, theirs) for ours, theirs in zip(found_bands, true_bands, strict=True)]
-    fs = [_contour_f(found_bands[0], true_bands[0], disc) for disc in _DISCS]
-    return BoundaryScores(_by_px(fs), _by_px(ious))
+    return BoundaryScores(_by_px(_contour_fs(found_bands[0], true_bands[0])), _by_px(ious))
 
 
 def _bands(region: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -69,13 +68,17 @@ def _overlap(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> float:
     return cv2.countNonZero(ours & theirs) / cv2.countNonZero(ours | theirs)
 
 
-def _contour_f(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], disc: NDArray[np.uint8]) -> float:
+def _contour_fs(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> list[float]:
+    """Boundary F of two contours at each distance."""
     our_px, their_px = cv2.countNonZero(ours), cv2.countNonZero(theirs)
     if not (our_px and their_px):
-        return 0.0
-    precision = cv2.countNonZero(cv2.bitwise_and(ours, cv2.dilate(theirs, disc))) / our_px
-    recall = cv2.countNonZero(cv2.bitwise_and(theirs, cv2.dilate(ours, disc))) / their_px
-    return 2 * precision * recall / (precision + recall) if precision and recall else 0.0
+        return [0.0] * len(DISTANCES_PX)
+    fs = []
+    for disc in _DISCS:
+        precision = cv2.countNonZero(cv2.bitwise_and(ours, cv2.dilate(theirs, disc))) / our_px
+        recall = cv2.countNonZero(cv2.bitwise_and(theirs, cv2.dilate(ours, disc))) / their_px
+        fs.append(2 * precision * recall / (precision + recall) if precision and recall else 0.0)
+    return fs
 
 
 def _disc(radius_px: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.metrics.levels import BACKGROUND, FOREGROUND
+from models.metrics.pair import EPSILON
 
 F_BETA_SQUARED = 0.3
 """Precision weighs more than recall, as in Achanta et al. and all who compare with them."""
@@ -65,7 +66,7 @@ def precision(confusion: Confusion) -> NDArray[np.float64]:
 
 def recall(confusion: Confusion) -> NDArray[np.float64]:
     """Return the share of the foreground that was found; 0 for an empty mask."""
-    return _ratio(confusion.hits, np.full_like(confusion.hits, confusion.foreground_px))
+    return _ratio(confusion.hits, np.asarray(confusion.foreground_px))
 
 
 def f_measure(confusion: Confusion) -> NDArray[np.float64]:
@@ -98,7 +99,6 @@ def _sizes(counts: NDArray[np.int64]) -> tuple[int, int]:
 
 
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide, with 0 where the denominator is 0."""
-    result = np.zeros(np.shape(numerator))
-    np.divide(numerator, denominator, out=result, where=np.asarray(denominator) != 0)
+    """Divide counts; 0 / 0, of nothing found or nothing true, is 0."""
+    result: NDArray[np.float64] = numerator / np.maximum(denominator, EPSILON)
     return result

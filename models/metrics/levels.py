@@ -53,10 +53,8 @@ def mean_error(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
 
 def _centroid(foreground: NDArray[np.uint8]) -> tuple[int, int]:
     """First row and column of the lower right part: the centre rounded half to even, and one further."""
-    by_row = cv2.reduce(foreground, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
-    by_column = cv2.reduce(foreground, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
-    row, column = (int(np.arange(len(px)) @ px) / int(px.sum()) for px in (by_row, by_column))
-    return round(row) + 1, round(column) + 1
+    sums = cv2.moments(foreground, binaryImage=True)
+    return round(sums["m01"] / sums["m00"]) + 1, round(sums["m10"] / sums["m00"]) + 1
 
 
 def _counts(pair: Pair, window: tuple[slice, slice]) -> NDArray[np.int64]:

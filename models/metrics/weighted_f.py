@@ -5,6 +5,8 @@ Source: Margolin, Zelnik-Manor and Tal, "How to Evaluate Foreground Maps?" (CVPR
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ WINDOW_PX = 7
 SIGMA_PX = 5.0
 HALF_IMPORTANCE_PX = 5.0
 """A false alarm weighs 1 beside the foreground and 1.5 at this distance; 2 is the limit."""
+
+_LOG_DECAY_PER_PX = math.log(0.5) / HALF_IMPORTANCE_PX
 
 REACH_PX = WINDOW_PX // 2
 """How far from the foreground the window still sees the background."""
@@ -40,7 +44,7 @@ def weighted_f(pair: Pair) -> float:
 
 def _missed_foreground(pair: Pair) -> float:
     """Error in the foreground, each pixel's smoothed over its neighbours where that lessens it."""
-    window = _around_foreground(pair.foreground)
+    window = _window(pair.foreground, REACH_PX)
     foreground = pair.foreground[window].view(np.bool_)
     error = 1 - pair.stretched[window]
     spread = np.where(foreground, error, 0.0)
@@ -55,17 +59,20 @@ def _false_background(pair: Pair) -> float:
     """Error in the background, weighing more the farther it is from the foreground."""
     if pair.background_px == 0:
         return 0.0
-    background = 1 - pair.foreground
+    window = _window((pair.stretched > 0).view(np.uint8) | pair.foreground)
+    background = 1 - pair.foreground[window]
     distance_px = cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    importance = 2 - cv2.exp(np.multiply(distance_px, np.log(0.5) / HALF_IMPORTANCE_PX))
-    return float(pair.stretched.ravel() @ np.multiply(importance, background).ravel())
+    # Squares are whole numbers; the last digit of OpenCV's roots depends on where in memory the image lies.
+    distance_px = np.sqrt(np.rint(np.square(distance_px)))
+    importance = 2 - np.exp(distance_px * _LOG_DECAY_PER_PX)
+    return float(pair.stretched[window].ravel() @ np.multiply(importance, background).ravel())
 
 
-def _around_foreground(foreground: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Window that holds the foreground and all that smoothing reads around it."""
-    left, top, width, height = cv2.boundingRect(foreground)
-    rows = slice(max(top - REACH_PX, 0), top + height + REACH_PX)
-    return rows, slice(max(left - REACH_PX, 0), left + width + REACH_PX)
+def _window(marked: NDArray[np.uint8], margin_px: int = 0) -> tuple[slice, slice]:
+    """Smallest window that holds all that is marked, and a margin around it."""
+    left, top, width, height = cv2.boundingRect(marked)
+    rows = slice(max(top - margin_px, 0), top + height + margin_px)
+    return rows, slice(max(left - margin_px, 0), left + width + margin_px)
 
 
 def nearest_foreground(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -82,7 +89,8 @@ def nearest_foreground(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.intp],
         Flat indices of the background pixels, and flat indices of the nearest foreground of each.
     """
     height, width = foreground.shape
-    padded = np.pad(np.where(foreground, 0, _FAR).astype(np.uint16), OFFSET_PX, constant_values=_FAR)
+    padded = np.full((height + 2 * OFFSET_PX, width + 2 * OFFSET_PX), _FAR, np.uint16)
+    padded[OFFSET_PX:-OFFSET_PX, OFFSET_PX:-OFFSET_PX][foreground] = 0
     along_columns = np.full((height, width + 2 * OFFSET_PX), _FAR, np.uint16)
     codes = np.full((height, width), 2 * _FAR, np.uint16)
     for step in range(_STEPS):
