@@ -61,7 +61,7 @@ class SaliencyDataset(Dataset[SaliencyItem]):
             raise DatasetError("a dataset needs at least one sample, got none")
         self.sources = tuple(sources)
         self.seed = seed
-        self._augment = compose(tuple(steps))
+        self.steps = tuple(steps)
         self._cached = [source.load() for source in self.sources] if cache else None
         # Shared memory: workers that outlive an epoch must hear of the next one.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
@@ -80,9 +80,8 @@ class SaliencyDataset(Dataset[SaliencyItem]):
 
     def __getitem__(self, index: int) -> SaliencyItem:
         sample, epoch = self._load(index), self.epoch
-        image, mask = self._augment(
-            _to_pair(sample), generator_of(Draw.AUGMENTATION, self.seed, epoch, index)
-        )
+        generator = generator_of(Draw.AUGMENTATION, self.seed, epoch, index)
+        image, mask = compose(self.steps)(_to_pair(sample), generator)
         return SaliencyItem(
             torch.from_numpy(np.ascontiguousarray(image)),
             torch.from_numpy(np.ascontiguousarray(mask)).unsqueeze(0),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,14 @@ def test_the_cache_changes_nothing_but_the_reading(folder: Path) -> None:
     assert all(equal(cached[index], expected[index]) for index in range(5))
     with pytest.raises(DatasetError, match="cannot read image"):
         fresh[0]
+
+
+def test_a_dataset_can_be_sent_to_a_process_that_does_not_fork(folder: Path) -> None:
+    dataset = SaliencyDataset(folder_sources(folder), PUBLISHED_STEPS["csnet"], seed=2)
+    copy = pickle.loads(ForkingPickler.dumps(dataset))  # noqa: S301 - our own bytes
+    assert equal(copy[1], dataset[1])
+    dataset.set_epoch(4)
+    assert copy.epoch == 4
 
 
 def test_no_samples_are_no_dataset() -> None:
