@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -40,7 +39,7 @@ LEARNING_STEPS = 150
 """A bound, not a wish: most are there after a third of it."""
 LEARNED_IOU = 0.9
 TOLERANCE = 1e-3
-"""Of logits, absolute and relative: convolutions sum in another order elsewhere."""
+"""Of the largest logit, and relative: convolutions sum in another order elsewhere."""
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 """Where the processor has bfloat16, OpenVINO would use it unasked."""
 
@@ -59,6 +58,11 @@ def settled(name: str) -> SaliencyNetwork:
     with torch.no_grad():
         network(images(count=4))
     return network.eval()
+
+
+def assert_agree(found: Tensor, expected: Tensor) -> None:
+    largest = max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(found, expected, atol=TOLERANCE * largest, rtol=TOLERANCE)
 
 
 def images(size: tuple[int, int] = (SIZE_PX, SIZE_PX), channels: int = 3, count: int = 1) -> Tensor:
@@ -107,7 +111,7 @@ def test_grey_folded_into_one_channel_gives_the_same(name: str) -> None:
     image = images(channels=1)
     with torch.inference_mode():
         expected, found = colour(image.expand(-1, 3, -1, -1)).final, grey(image).final
-    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
+    assert_agree(found, expected)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -118,7 +122,7 @@ def test_exported_programs_agree_with_eager(name: str) -> None:
         program = torch.export.export(network, (image,))
         found = program.module()(image)
     for ours, theirs in zip(expected.maps, (found.final, *found.sides), strict=True):
-        torch.testing.assert_close(theirs, ours, atol=TOLERANCE, rtol=TOLERANCE)
+        assert_agree(theirs, ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -132,7 +136,7 @@ def test_onnx_agrees_with_eager(name: str, tmp_path: Path) -> None:
         torch.onnx.export(network, (image,), file, dynamo=True, verbose=False)
     found = Core().compile_model(Core().read_model(file), "CPU", EXACT)([image.numpy()])
     for ours, theirs in zip(expected.maps, found.values(), strict=True):
-        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+        assert_agree(torch.as_tensor(theirs), ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -143,7 +147,7 @@ def test_openvino_agrees_with_eager(name: str) -> None:
         converted = convert_model(torch.export.export(network, (image,)))
     found = Core().compile_model(converted, "CPU", EXACT)([image.numpy()])
     for ours, theirs in zip(expected.maps, found.values(), strict=True):
-        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+        assert_agree(torch.as_tensor(theirs), ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
