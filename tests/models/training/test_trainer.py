@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.errors import TrainingError
+from models.networks.outputs import SaliencyOutputs
 from models.training import trainer as trainer_module
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import score_samples
@@ -35,7 +36,14 @@ def recipe_of(*steps: int, rate: float = 2e-3, **settings: object) -> Recipe:
         for index, count in enumerate(steps)
     )
     return Recipe.model_validate(
-        {"name": "test", "phases": phases, "bfloat16": False, "score_every": 100, **settings}
+        {
+            "name": "test",
+            "network": "csnet-x1",
+            "phases": phases,
+            "bfloat16": False,
+            "score_every": 100,
+            **settings,
+        }
     )
 
 
@@ -132,8 +140,8 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
 class Threshold(nn.Module):
     """Takes dark pixels for a defect."""
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return -10 * images[:, :1]
+    def forward(self, images: torch.Tensor) -> SaliencyOutputs:
+        return SaliencyOutputs(-10 * images[:, :1])
 
 
 def test_scores_tell_defects_from_clean() -> None:
