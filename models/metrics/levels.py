@@ -15,6 +15,9 @@ BACKGROUND = 0
 FOREGROUND = 1
 """Rows of level counts."""
 
+COUNTED_PX = 2**24
+"""OpenCV counts in float32: above this it would lose pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quadrant:
@@ -53,12 +56,17 @@ def mean_error(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
 
 def _centroid(foreground: NDArray[np.uint8]) -> tuple[int, int]:
     """First row and column of the lower right part: the centre rounded half to even, and one further."""
-    sums = cv2.moments(foreground, binaryImage=True)
-    return round(sums["m01"] / sums["m00"]) + 1, round(sums["m10"] / sums["m00"]) + 1
+    by_row = cv2.reduce(foreground, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    by_column = cv2.reduce(foreground, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    row, column = (int(np.arange(len(px)) @ px) / int(px.sum()) for px in (by_row, by_column))
+    return round(row) + 1, round(column) + 1
 
 
 def _counts(pair: Pair, window: tuple[slice, slice]) -> NDArray[np.int64]:
-    both = pair.foreground[window].astype(np.uint16)
-    both <<= 8
-    both |= pair.prediction[window]
-    return np.bincount(both.ravel(), minlength=512).reshape(2, 256)
+    prediction, foreground = pair.prediction[window], pair.foreground[window]
+    counts = np.zeros((256, 2), np.int64)
+    rows = max(1, COUNTED_PX // prediction.shape[1])
+    for top in range(0, len(prediction), rows):
+        images = [prediction[top : top + rows], foreground[top : top + rows]]
+        counts += cv2.calcHist(images, [0, 1], None, [256, 2], [0, 256, 0, 2]).astype(np.int64)
+    return counts.T
