@@ -136,6 +136,17 @@ def test_the_penalty_is_the_mean_attention_and_teaches_it() -> None:
     assert (last_bias.grad > 0).all()
 
 
+def test_training_drops_features_of_the_backbone_and_inference_none() -> None:
+    network = narrow()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        silent = float((network.backbone(images)[4] == 0).float().mean())
+        dropped = float((network.backbone.train()(images)[4] == 0).float().mean())
+        assert torch.equal(network.eval()(images).final, network(images).final)
+    assert network.backbone.dropout.p == 0.3
+    assert dropped > silent
+
+
 def test_training_with_the_penalty_leaves_nothing_in_the_way_of_a_copy() -> None:
     network = narrow().train()
     outputs, penalty = network.saliency_and_penalty(torch.randn(2, 3, 32, 32))
