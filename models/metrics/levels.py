@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.metrics.pair import Pair
+
+Counts = NDArray[np.float64]
+"""Pixels: whole numbers, as floats, for they are multiplied with values everywhere and stay exact to 2^53."""
 
 BACKGROUND = 0
 FOREGROUND = 1
@@ -29,7 +33,7 @@ class Quadrant:
     """
 
     stretched: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    counts: Counts
 
 
 def quadrants(pair: Pair) -> list[Quadrant]:
@@ -44,7 +48,15 @@ def quadrants(pair: Pair) -> list[Quadrant]:
     return [Quadrant(part, _counts(pair, window)) for part, window in parts if part.size]
 
 
-def mean_error(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
+def sum_counts(parts: Sequence[Quadrant]) -> Counts:
+    """Return the (2, 256) level counts of the whole map."""
+    counts = parts[0].counts.copy()
+    for part in parts[1:]:
+        counts += part.counts
+    return counts
+
+
+def mean_error(counts: Counts, table: NDArray[np.float64]) -> float:
     """Return the mean absolute error of a map whose levels have the values of a table.
 
     Source: Perazzi et al., "Saliency Filters: Contrast Based Filtering for Salient Region Detection" (CVPR
@@ -62,11 +74,11 @@ def _centroid(foreground: NDArray[np.uint8]) -> tuple[int, int]:
     return round(row) + 1, round(column) + 1
 
 
-def _counts(pair: Pair, window: tuple[slice, slice]) -> NDArray[np.int64]:
+def _counts(pair: Pair, window: tuple[slice, slice]) -> Counts:
     prediction, foreground = pair.prediction[window], pair.foreground[window]
-    counts = np.zeros((256, 2), np.int64)
+    counts = np.zeros((256, 2))
     rows = max(1, COUNTED_PX // prediction.shape[1])
     for top in range(0, len(prediction), rows):
         images = [prediction[top : top + rows], foreground[top : top + rows]]
-        counts += cv2.calcHist(images, [0, 1], None, [256, 2], [0, 256, 0, 2]).astype(np.int64)
-    return counts.T
+        counts += cv2.calcHist(images, [0, 1], None, [256, 2], [0, 256, 0, 2])
+    return np.ascontiguousarray(counts.T)
