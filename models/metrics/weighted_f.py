@@ -44,12 +44,12 @@ def weighted_f(pair: Pair) -> float:
 
 def _missed_foreground(pair: Pair) -> float:
     """Error in the foreground, each pixel's smoothed over its neighbours where that lessens it."""
-    window = _window(pair.foreground, REACH_PX)
+    window = _around(pair.foreground)
     foreground = pair.foreground[window].view(np.bool_)
     error = 1 - pair.stretched[window]
     spread = np.where(foreground, error, 0.0)
     behind, nearest = nearest_foreground(foreground)
-    spread.flat[behind] = error.flat[nearest]
+    spread.reshape(-1)[behind] = error.reshape(-1)[nearest]
     kernel = cv2.getGaussianKernel(WINDOW_PX, SIGMA_PX, cv2.CV_64F)
     smooth = cv2.sepFilter2D(spread, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
     return float(np.minimum(error, smooth).ravel() @ foreground.ravel())
@@ -59,20 +59,19 @@ def _false_background(pair: Pair) -> float:
     """Error in the background, weighing more the farther it is from the foreground."""
     if pair.background_px == 0:
         return 0.0
-    window = _window((pair.stretched > 0).view(np.uint8) | pair.foreground)
-    background = 1 - pair.foreground[window]
+    background = 1 - pair.foreground
     distance_px = cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # Squares are whole numbers; the last digit of OpenCV's roots depends on where in memory the image lies.
     distance_px = np.sqrt(np.rint(np.square(distance_px)))
     importance = 2 - np.exp(distance_px * _LOG_DECAY_PER_PX)
-    return float(pair.stretched[window].ravel() @ np.multiply(importance, background).ravel())
+    return float(pair.stretched.ravel() @ np.multiply(importance, background).ravel())
 
 
-def _window(marked: NDArray[np.uint8], margin_px: int = 0) -> tuple[slice, slice]:
-    """Smallest window that holds all that is marked, and a margin around it."""
-    left, top, width, height = cv2.boundingRect(marked)
-    rows = slice(max(top - margin_px, 0), top + height + margin_px)
-    return rows, slice(max(left - margin_px, 0), left + width + margin_px)
+def _around(foreground: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Window that holds the foreground and all that smoothing reads around it."""
+    left, top, width, height = cv2.boundingRect(foreground)
+    rows = slice(max(top - REACH_PX, 0), top + height + REACH_PX)
+    return rows, slice(max(left - REACH_PX, 0), left + width + REACH_PX)
 
 
 def nearest_foreground(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -101,6 +100,6 @@ def nearest_foreground(foreground: NDArray[np.bool_]) -> tuple[NDArray[np.intp],
         np.minimum(codes, along_columns[:, step : step + width] + code, out=codes)
     in_reach = codes < (2 * REACH_PX**2 + 1) * _STEPS**2
     behind = np.flatnonzero(in_reach & ~foreground)
-    steps = codes.flat[behind].astype(np.intp) % _STEPS**2
+    steps = codes.reshape(-1)[behind].astype(np.intp) % _STEPS**2
     right, down = steps // _STEPS - OFFSET_PX, steps % _STEPS - OFFSET_PX
     return behind, behind + down * width + right

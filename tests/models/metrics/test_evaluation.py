@@ -141,6 +141,19 @@ def test_what_is_given_is_left_as_it_was_and_not_kept() -> None:
     assert evaluation.curves().f.max() <= 1
 
 
+def test_the_same_pair_scores_the_same_bits_wherever_it_lies_in_memory() -> None:
+    prediction, mask = PAIRS[0]
+    scores = set()
+    others = []
+    for offset in range(200):
+        buffer = np.empty(mask.size + 64, np.uint8)
+        moved = buffer[offset % 64 :][: mask.size].reshape(mask.shape)
+        moved[:] = mask
+        scores.add(Evaluation().add(prediction, moved))
+        others.append(bytearray(37 * offset))
+    assert len(scores) == 1
+
+
 def test_memory_does_not_grow_with_the_set() -> None:
     prediction, mask = noise(100, 100, 0), defects(100, 100, 0)
     evaluation = _evaluation([(prediction, mask)])
