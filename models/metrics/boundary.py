@@ -21,7 +21,11 @@ ByPx = tuple[float, float, float, float, float]
 _FAR = np.uint8(200)
 """More than any squared distance that counts, small enough that a step's cost never leaves uint8."""
 
-_NEIGHBOURS = np.ones((3, 3), np.uint8)
+_MARGIN_PX = len(DISTANCES_PX)
+"""Empty rows and columns behind an image: rows lie behind one another, and no step may reach the next."""
+
+Regions = NDArray[np.uint8]
+"""(2, h, w) of 0 and 1: what was found, then the mask, each with the margin and one more pixel before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,56 +55,54 @@ def boundary_scores(found: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> 
     if not width:
         return BoundaryScores((1.0,) * 5, (1.0,) * 5)
     window = (slice(top, top + height), slice(left, left + width))
-    found_bands, true_bands = _bands(found[window]), _bands(foreground[window])
-    ious = [_overlap(ours, theirs) for ours, theirs in zip(found_bands, true_bands, strict=True)]
-    return BoundaryScores(_by_px(_contour_fs(found_bands[0], true_bands[0])), _by_px(ious))
+    regions = np.zeros((2, height + _MARGIN_PX + 1, width + _MARGIN_PX + 1), np.uint8)
+    regions[:, 1 : height + 1, 1 : width + 1] = found[window], foreground[window]
+    bands = _bands(regions)
+    ious = [cv2.countNonZero(ours & theirs) / cv2.countNonZero(ours | theirs) for ours, theirs in bands]
+    return BoundaryScores(_by_px(_contour_fs(bands[0])), _by_px(ious))
 
 
-def _bands(region: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Pixels of a region no deeper than each distance."""
-    bands: list[NDArray[np.uint8]] = []
-    inner = region
+def _bands(regions: Regions) -> list[Regions]:
+    """Pixels of either region no deeper than each distance."""
+    bands: list[Regions] = []
+    inner = regions.copy()
+    flat = inner.reshape(-1)
     for _ in DISTANCES_PX:
-        eroded = cv2.erode(inner, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        inner = np.asarray(eroded, np.uint8)
-        bands.append(region ^ inner)
+        for step in (regions.shape[2], 1):
+            kept = flat[step:-step] & flat[: -2 * step]
+            kept &= flat[2 * step :]
+            flat[step:-step] = kept
+        bands.append(regions ^ inner)
     return bands
 
 
-def _overlap(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> float:
-    return cv2.countNonZero(ours & theirs) / cv2.countNonZero(ours | theirs)
-
-
-def _contour_fs(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> list[float]:
+def _contour_fs(contours: Regions) -> list[float]:
     """Boundary F of two contours at each distance."""
-    both = zip(_shares_near(ours, theirs), _shares_near(theirs, ours), strict=True)
-    return [2 * precision * recall / (precision + recall or 1) for precision, recall in both]
+    squares_to_other = _squared_distances(contours)[::-1]
+    pixels = [max(cv2.countNonZero(contour), 1) for contour in contours]
+    fs = []
+    for distance in DISTANCES_PX:
+        near = contours & (squares_to_other <= distance**2)
+        precision, recall = (cv2.countNonZero(ours) / px for ours, px in zip(near, pixels, strict=True))
+        fs.append(2 * precision * recall / (precision + recall or 1))
+    return fs
 
 
-def _shares_near(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> list[float]:
-    """Share of our pixels within each distance of one of theirs; 0 without any."""
-    squares = _squared_distances(theirs)
-    our_px = max(cv2.countNonZero(ours), 1)
-    return [cv2.countNonZero(ours & (squares <= distance**2)) / our_px for distance in DISTANCES_PX]
-
-
-def _squared_distances(marked: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _squared_distances(marked: Regions) -> Regions:
     """Squared Euclidean distance in px to what is marked, exact up to the largest of the distances.
 
     Spreads down and up, then right and left; the n-th step adds the n-th odd number, so that n steps cost n
-    squared. Rows lie behind one another, with as many columns between them as there are steps.
+    squared.
     """
-    height, width = marked.shape
-    squares = np.full((height, width + len(DISTANCES_PX)), _FAR, np.uint8)
-    squares[:, :width] -= _FAR * marked
+    squares = (1 - marked) * _FAR
     flat = squares.reshape(-1)
     stepped = np.empty_like(flat)
-    for pixels in (squares.shape[1], 1):
+    for pixels in (marked.shape[2], 1):
         for step in DISTANCES_PX:
             np.add(flat, np.uint8(2 * step - 1), out=stepped)
             np.minimum(flat[pixels:], stepped[:-pixels], out=flat[pixels:])
             np.minimum(flat[:-pixels], stepped[pixels:], out=flat[:-pixels])
-    return squares[:, :width]
+    return squares
 
 
 def _by_px(values: list[float]) -> ByPx:
