@@ -30,13 +30,17 @@ FAMILIES = (
     "scfnet-resnet50",
     "scfnet-lite0",
     "csnet-x1",
-    "csnet-l-x1",
+    "csnet-l-x2",
 )
 """One of each structure: the others differ from one of these in a number only."""
 
 SIZE_PX = 64
-LEARNING_STEPS = 150
+EXPORTED = tuple(name for name in FAMILIES if name not in {"u2net", "csnet-x1"})
+"""Those two are the code of u2netp and of csnet-l-x2, whose pruned branches say more; each export is slow."""
+
+LEARNING_STEPS = 100
 """A bound, not a wish: most are there after a third of it."""
+LEARNING_RATE = 1e-2
 LEARNED_IOU = 0.9
 TOLERANCE = 1e-3
 """Of the largest logit, and relative: convolutions sum in another order elsewhere."""
@@ -114,37 +118,34 @@ def test_grey_folded_into_one_channel_gives_the_same(name: str) -> None:
     assert_agree(found, expected)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_exported_programs_agree_with_eager(name: str) -> None:
-    network, image = settled(name), images()
-    with torch.no_grad():
-        expected = network(image)
-        program = torch.export.export(network, (image,))
-        found = program.module()(image)
-    for ours, theirs in zip(expected.maps, (found.final, *found.sides), strict=True):
-        assert_agree(theirs, ours)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_onnx_agrees_with_eager(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_programs_and_onnx_agree_with_eager(name: str, tmp_path: Path) -> None:
     network, image = settled(name), images()
     file = tmp_path / "network.onnx"
     with torch.no_grad(), warnings.catch_warnings():
         # torch's own exporter calls what torch itself has deprecated.
         warnings.simplefilter("ignore")
         expected = network(image)
-        torch.onnx.export(network, (image,), file, dynamo=True, verbose=False)
-    found = Core().compile_model(Core().read_model(file), "CPU", EXACT)([image.numpy()])
-    for ours, theirs in zip(expected.maps, found.values(), strict=True):
-        assert_agree(torch.as_tensor(theirs), ours)
+        program = torch.export.export(network, (image,))
+        exported = program.module()(image)
+        torch.onnx.export(program, f=file, verbose=False, optimize=False)
+    onnx = Core().compile_model(Core().read_model(file), "CPU", EXACT)([image.numpy()])
+    for ours, exports, onnxs in zip(
+        expected.maps, (exported.final, *exported.sides), onnx.values(), strict=True
+    ):
+        assert_agree(exports, ours)
+        assert_agree(torch.as_tensor(onnxs), ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_openvino_agrees_with_eager(name: str) -> None:
     network, image = settled(name), images((64, 96))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Traced, as the back end does: torch announces the end of tracing.
+        warnings.simplefilter("ignore")
         expected = network(image)
-        converted = convert_model(torch.export.export(network, (image,)))
+        traced = torch.jit.trace(network, image, check_trace=False, strict=False)
+    converted = convert_model(traced, example_input=image)
     found = Core().compile_model(converted, "CPU", EXACT)([image.numpy()])
     for ours, theirs in zip(expected.maps, found.values(), strict=True):
         assert_agree(torch.as_tensor(theirs), ours)
@@ -154,7 +155,7 @@ def test_openvino_agrees_with_eager(name: str) -> None:
 def test_a_narrow_network_learns_four_tiles(name: str) -> None:
     tiles, masks = four_tiles()
     network = narrow(name).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     loss = HybridLoss(ssim=0.0)
     best = 0.0
     for step in range(LEARNING_STEPS):
@@ -162,7 +163,7 @@ def test_a_narrow_network_learns_four_tiles(name: str) -> None:
         outputs = network(tiles)
         loss(outputs, masks).backward()
         optimizer.step()
-        if step % 10 == 9:
+        if step % 5 == 4:
             best = max(best, overlap(outputs.final.detach(), masks))
             if best > LEARNED_IOU:
                 return
