@@ -65,6 +65,9 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
         if kind != "8-bit grey":
             raise EvaluationError(f"{shown(path)}: expected 8-bit grey, got {kind}")
         try:
+            # Pillow decodes damaged pixels as they come; only this, on another image, compares checksums.
+            with _opened(path) as copy:
+                copy.verify()
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise EvaluationError(f"{shown(path)}: cannot be read as an image: {error}") from None

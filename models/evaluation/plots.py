@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.metrics import Curves, SetScores
+from models.metrics.confusion import F_BETA_SQUARED
 
 SIZE_INCHES = (5.2, 4.2)
 INK, CURVE, SOFT = "#16202a", "#1769c2", "#aab4be"
-BETA_SQUARED = 0.3
-"""Weight of precision in the F-measure, as in its curve."""
 LEVELS = (0.2, 0.4, 0.6, 0.8)
 """F-measures whose lines lie behind the PR curve."""
 LINE_POINTS = 200
@@ -60,9 +59,9 @@ def f_measure_svg(curves: Curves, scores: SetScores) -> str:
 
 def equal_f(level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Recalls, ascending to 1, and the precisions that give one F-measure with them."""
-    at_full_precision = level * BETA_SQUARED / (1 + BETA_SQUARED - level)
+    at_full_precision = level * F_BETA_SQUARED / (1 + F_BETA_SQUARED - level)
     recall = np.linspace(at_full_precision, 1, LINE_POINTS)
-    return recall, level * recall / ((1 + BETA_SQUARED) * recall - level * BETA_SQUARED)
+    return recall, level * recall / ((1 + F_BETA_SQUARED) * recall - level * F_BETA_SQUARED)
 
 
 def _axes(horizontal: str, vertical: str) -> tuple[Figure, Axes]:

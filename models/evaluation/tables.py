@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from models.evaluation.image_files import shown
 from models.metrics import ImageScores, SetScores
 
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -82,7 +83,9 @@ def set_latex(scores: SetScores, label: str) -> str:
         label: first cell of the row.
     """
     head = " & ".join(["maps", *(figure.latex for figure in FIGURES)])
-    row = " & ".join([_latex_text(label), *(f"{getattr(scores, figure.key):.4f}" for figure in FIGURES)])
+    row = " & ".join(
+        [_latex_text(shown(label)), *(f"{getattr(scores, figure.key):.4f}" for figure in FIGURES)]
+    )
     return "\n".join(
         (
             rf"\begin{{tabular}}{{l{'r' * len(FIGURES)}}}",

@@ -9,14 +9,9 @@ from numpy.typing import NDArray
 
 from models.evaluation.pairs import Pair
 from models.metrics import ImageScores
+from models.metrics.pair import FOUND_OVER, MASK_OVER
 
 WORST = 10
-
-FOUND_OVER = 127
-"""A map's pixel is taken for a defect above this; half of full scale, as `iou` counts."""
-
-MASKED_OVER = 128
-"""A mask's pixel is foreground above this, as PySODMetrics counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +30,7 @@ class WorstImage:
 
 
 class WorstImages:
-    """Keeps the images of lowest IoU; an image without a wrong pixel is none of them.
-
-    The IoU of a clean image that is found clean is 0 by convention, so the IoU alone does not tell.
-    """
+    """Keeps the images of lowest IoU; an image without a wrong pixel is none of them."""
 
     def __init__(self) -> None:
         self._kept: list[WorstImage] = []
@@ -66,7 +58,7 @@ def wrong_pixels(
     prediction: NDArray[np.uint8], mask: NDArray[np.uint8]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where a map finds what the mask has not, and where it does not find what the mask has, both (H, W)."""
-    found, masked = prediction > FOUND_OVER, mask > MASKED_OVER
+    found, masked = prediction > FOUND_OVER, mask > MASK_OVER
     return found & ~masked, masked & ~found
 
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from models.errors import EvaluationError
 from models.evaluation.image_files import read_picture, shown
 from models.evaluation.pairs import load_pair
-from models.evaluation.worst import FOUND_OVER, MASKED_OVER, WorstImage, wrong_pixels
+from models.evaluation.worst import WorstImage, wrong_pixels
 from models.metrics import SetScores
+from models.metrics.pair import FOUND_OVER, MASK_OVER
 
 MAX_SHOWN_PX = 512
 """Longest side of a picture; ten images with four of them make the page a few MB at most."""
@@ -79,7 +80,7 @@ def error_picture(prediction: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDA
     """
     false_positives, false_negatives = wrong_pixels(prediction, mask)
     picture = np.zeros((*mask.shape, 3), np.uint8)
-    picture[(prediction > FOUND_OVER) & (mask > MASKED_OVER)] = 255
+    picture[(prediction > FOUND_OVER) & (mask > MASK_OVER)] = 255
     picture[false_positives] = FALSE_POSITIVE_BGR
     picture[false_negatives] = FALSE_NEGATIVE_BGR
     return picture

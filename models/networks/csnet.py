@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.errors import NetworkError
 from models.networks.blocks import upsample
-from models.networks.csnet_channels import BASE_WIDTH, HEAD_STAGES, CSNetChannels
+from models.networks.csnet_channels import BASE_WIDTH, EVEN_SHARE, HEAD_STAGES, CSNetChannels
 from models.networks.octave import Branches, DepthwiseConv, DilatedConvs, NormalisedUnit, OctaveConv, Split
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
@@ -61,8 +61,8 @@ class CSNet(SaliencyNetwork):
 
     Args:
         width: factor on the channels of every layer.
-        base_width: channels of the first two stages: 20 for x1, 24, 30, 36 and 40 for x1.2 to x2.
-        fine_share: of each block's channels, in its fine branch.
+        base_width: channels of the first two stages: 20 for x1 (the default), 24, 30, 36, 40 for x1.2 to x2.
+        fine_share: of each block's channels, in its fine branch; half by default.
         preset: `l-x1` or `l-x2` for the two that the paper's authors pruned, instead of base width and share.
         channels: of every layer, instead of all of these: what pruning leaves.
 
@@ -70,7 +70,7 @@ class CSNet(SaliencyNetwork):
         channels: of every layer.
 
     Raises:
-        NetworkError: no such preset, a preset and channels, or channels that make no network.
+        NetworkError: no such preset, channels said in more than one way, or channels that make no network.
     """
 
     size_multiple = 16
@@ -83,20 +83,23 @@ class CSNet(SaliencyNetwork):
         width: float = 1.0,
         *,
         in_channels: int = 3,
-        base_width: float = BASE_WIDTH,
-        fine_share: float = 0.5,
+        base_width: float | None = None,
+        fine_share: float | None = None,
         preset: str | None = None,
         channels: CSNetChannels | None = None,
     ) -> None:
         super().__init__(in_channels)
-        if preset and channels:
-            raise NetworkError(f"expected a preset or channels, got both, preset {preset}")
+        if sum(bool(given) for given in (preset, channels, (base_width, fine_share) != (None, None))) > 1:
+            raise NetworkError("expected a preset, channels, or base width and share: got more than one")
         if preset:
             channels = CSNetChannels.pruned(preset)
         if channels:
             self.channels = channels if width == 1 else channels.scaled(width)
         else:
-            self.channels = CSNetChannels.published(round(base_width * width), fine_share=fine_share)
+            self.channels = CSNetChannels.published(
+                round((BASE_WIDTH if base_width is None else base_width) * width),
+                fine_share=EVEN_SHARE if fine_share is None else fine_share,
+            )
         split: Split = (in_channels,)
         stages: list[nn.Sequential] = []
         for splits, stride in zip(self.channels.stages, STRIDES, strict=True):

@@ -25,6 +25,9 @@ HEAD_STAGES = (2, 3, 4)
 BASE_WIDTH = 20
 """Channels of the full-resolution stages of CSNet x1."""
 
+EVEN_SHARE = 0.5
+"""Of a block's channels, in the fine branch as published."""
+
 HEAD_REDUCTION = 3
 """The published head works with a third of the channels that it is given."""
 
@@ -71,7 +74,7 @@ class CSNetChannels:
         _check("the fusion", (self.fused,), branches=1)
 
     @classmethod
-    def published(cls, base_width: int = BASE_WIDTH, *, fine_share: float = 0.5) -> CSNetChannels:
+    def published(cls, base_width: int = BASE_WIDTH, *, fine_share: float = EVEN_SHARE) -> CSNetChannels:
         """The unpruned network: one share of fine and coarse channels in all blocks.
 
         Args:

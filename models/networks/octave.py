@@ -126,7 +126,9 @@ class DilatedConvs(nn.Module):
             return [
                 None
                 if branch is None or not sum(share)
-                else self._pyramid(branch.float(), self.weights[str(scale)] * WEIGHT_GAIN, share)
+                else self._pyramid(
+                    branch.to(self.weights[str(scale)].dtype), self.weights[str(scale)] * WEIGHT_GAIN, share
+                )
                 for scale, (branch, share) in enumerate(zip(branches, self.shares, strict=True))
             ]
 

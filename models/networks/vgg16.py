@@ -64,14 +64,14 @@ def load_imagenet(backbone: VGG16) -> None:
     """Fetch timm's ImageNet weights of VGG-16 (needs the internet once) and load the convolutions.
 
     Raises:
-        NetworkError: a backbone of another width than 1.
+        NetworkError: a backbone of another width than 1, or no download.
     """
     if tuple(backbone.widths) != WIDTHS:
         raise NetworkError("ImageNet weights of VGG-16 fit only width 1")
     # timm takes seconds to import, and only this needs it.
-    from timm import create_model  # noqa: PLC0415
+    from models.networks.imagenet import timm_network  # noqa: PLC0415
 
-    load_vgg16(backbone, create_model("vgg16", pretrained=True).state_dict())
+    load_vgg16(backbone, timm_network("vgg16", pretrained=True).state_dict())
 
 
 def load_vgg16(backbone: VGG16, weights: Mapping[str, Tensor]) -> None:

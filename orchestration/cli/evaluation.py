@@ -49,7 +49,11 @@ def evaluate(
     E-measure may exceed 1, by the factor N/(N-1) for N pixels.
 
     Of the map as it is: mae_raw; and over 127, dice, iou, boundary_f and boundary_iou, the last two as means
-    of boundaries of 1 to 5 px. An image whose mask is empty scores 0 in Dice, IoU, weighted F and F.
+    of boundaries of 1 to 5 px (JSON also lists each width, in ..._by_px).
+
+    An image whose mask is empty scores 0 in weighted F, F, dice_mean and iou_mean; in dice, iou and the
+    boundary figures 1 where its map finds nothing and 0 elsewhere. Maps of one pixel make the E-measure
+    meaningless.
 
     Example: coilwatch evaluate maps/ masks/ --format json --per-image images.csv --plots plots/
     """

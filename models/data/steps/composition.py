@@ -66,7 +66,7 @@ PUBLISHED_STEPS: dict[str, tuple[AugmentationStep, ...]] = {
 """What each paper does, in its order.
 
 Flips stand for the mirrored copies that BASNet and U2-Net keep as files. KD-SCFNet's batches are resized as a
-whole (`models.data.loading.MultiScale`). CAT-EDNet adds noisy copies (`models.data.sources.with_noisy_copies`).
+whole (`models.data.loading.MultiScale`). CAT-EDNet adds noisy copies, as `models.data.sources` makes them.
 """
 
 

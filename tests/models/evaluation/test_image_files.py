@@ -91,6 +91,14 @@ def test_what_is_no_image_is_named(tmp_path: Path, content: bytes, says: str) ->
         read_grey(tmp_path / "a.png")
 
 
+def test_damaged_pixels_are_no_pixels(tmp_path: Path) -> None:
+    data = bytearray(cv2.imencode(".png", PIXELS)[1].tobytes())
+    data[data.index(b"IDAT") + 20] ^= 0xFF
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(EvaluationError, match=r"a\.png: cannot be read as an image"):
+        read_grey(tmp_path / "a.png")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     suffix=st.sampled_from([".png", ".jpg", ".bmp"]),

@@ -5,8 +5,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from models.evaluation.plots import BETA_SQUARED, LEVELS, equal_f, f_measure_svg, precision_recall_svg
+from models.evaluation.plots import LEVELS, equal_f, f_measure_svg, precision_recall_svg
 from models.metrics import Evaluation
+from models.metrics.confusion import F_BETA_SQUARED
 from tests.models.evaluation.sets import mask_and_map
 
 
@@ -30,7 +31,7 @@ def test_curves_are_well_formed_pictures_and_the_same_each_time(evaluation: Eval
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_lines_behind_the_curve_have_one_f_measure(level: float) -> None:
     recall, precision = equal_f(level)
-    f = (1 + BETA_SQUARED) * precision * recall / (BETA_SQUARED * precision + recall)
+    f = (1 + F_BETA_SQUARED) * precision * recall / (F_BETA_SQUARED * precision + recall)
     np.testing.assert_allclose(f, level)
     assert precision[0] == pytest.approx(1)
     assert recall[-1] == 1

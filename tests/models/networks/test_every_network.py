@@ -198,9 +198,31 @@ def overlap(logits: Tensor, masks: Tensor) -> float:
     [
         ("wonder", {}, "no network wonder: expected one of edrnet, .*csnet-l-x2"),
         ("basnet", {"width": 0.0}, "network basnet: expected a width above 0, got 0"),
+        ("basnet", {"width": float("nan")}, "network basnet: expected a width above 0, got nan"),
         ("csnet-x1", {"wheels": 4}, "network csnet-x1: .*wheels"),
+        ("csnet-x1", {"in_channels": 0}, "network csnet-x1: expected 1 or 3 input channels, got 0"),
+        ("csnet-l-x1", {"base_width": 40}, "expected a preset, channels, or base width and share"),
+        ("scfnet", {"channels": -3}, "network scfnet: "),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_name(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         build(name, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["edrnet-no-cbam", "basnet", "pfanet", "scfnet-resnet50"])
+def test_imagenet_weights_that_cannot_be_had_are_one_clear_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(network: str, **_: object) -> None:
+        raise OSError(f"no route to the hub for {network}")
+
+    monkeypatch.setattr("timm.create_model", offline)
+    with pytest.raises(NetworkError, match="timm could not download them"):
+        build(name, pretrained=True)
+
+
+def test_every_dtype_runs() -> None:
+    network = settled("csnet-x1").double()
+    with torch.inference_mode():
+        assert network(images().double()).final.dtype == torch.float64

@@ -26,8 +26,10 @@ def test_shipped_recipes_are_good(path: Path) -> None:
         (GOOD + "colour = 3\n", "colour"),
         (GOOD.replace("1e-3", "-1"), "peak_rate"),
         (GOOD + "strip_share = 1.5\n", "strip_share"),
+        (GOOD.replace("csnet-x1", "wonder"), "expected one of .*csnet-x1.*, got wonder"),
+        (GOOD + '[[phases.augmentation]]\nkind = "wonder"\n', "augmentation"),
     ],
-    ids=["no toml", "no phases", "unknown setting", "negative rate", "share above one"],
+    ids=["no toml", "no phases", "unknown setting", "negative rate", "share above one", "network", "step"],
 )
 def test_a_bad_recipe_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "recipe.toml"

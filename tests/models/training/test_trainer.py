@@ -137,6 +137,20 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rates[-1] < 0.001
 
 
+def test_a_phase_may_augment_as_a_paper_does(tmp_path: Path) -> None:
+    steps = [{"kind": "resize", "size_px": 40}, {"kind": "random-crop", "size_px": 32}]
+    recipe = recipe_of(1)
+    phase = Phase.model_validate({**recipe.phases[0].model_dump(), "augmentation": steps})
+    trainer = Trainer(recipe, DATA, tmp_path)
+    images, masks = trainer._batch(phase)
+    ours, _ = trainer._batch(recipe.phases[0])
+    assert images.shape == ours.shape == (4, 32, 32)
+    assert masks.shape == (4, 1, 32, 32)
+    assert not torch.equal(images, ours)
+    with pytest.raises(TrainingError, match=r"expected augmented images \(32, 32\), got \(40, 40\)"):
+        trainer._batch(phase.model_copy(update={"augmentation": phase.augmentation[:1]}))
+
+
 class Threshold(nn.Module):
     """Takes dark pixels for a defect."""
 
