@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from rich.table import Table
 
 from benchmarks.coil_memory import peak_mb
 from benchmarks.machine import this_machine
+from benchmarks.metrics import measure as measure_metrics
+from benchmarks.metrics import rows as metrics_rows
 from benchmarks.soak import SPEED_MPS, SoakResult, soak
 from benchmarks.throughput import measure
 
@@ -27,12 +30,18 @@ def main(
     memory: Annotated[
         bool, typer.Option(help="Measure peak memory of coils of 100 and 1,000 frames too.")
     ] = True,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images and masks to time the metrics on; else they are drawn."),
+    ] = None,
 ) -> None:
-    """Measure throughput of both paths, the share of each stage, and memory."""
+    """Measure throughput of both paths, the share of each stage, memory, and the metrics' speed."""
     if context.invoked_subcommand is not None:
         return
     console = Console(stderr=True)
     machine = this_machine()
+    with console.status("Timing the metrics ..."):
+        metrics = measure_metrics(samples)
     with console.status("Timing both paths ..."):
         speed = measure(length_m)
     peaks: dict[str, float] = {}
@@ -51,8 +60,15 @@ def main(
             table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
     for frames, peak in peaks.items():
         table.add_row(f"peak memory of {frames} frames", f"{peak:.0f} MB")
+    for name, value in metrics_rows(metrics):
+        table.add_row(name, value)
     console.print(table)
-    result = {"machine": machine.model_dump(), "throughput": speed.model_dump(), "peak_mb_by_frames": peaks}
+    result = {
+        "machine": machine.model_dump(),
+        "throughput": speed.model_dump(),
+        "peak_mb_by_frames": peaks,
+        "metrics": metrics.model_dump(),
+    }
     print(json.dumps(result, indent=2))
 
 

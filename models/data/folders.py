@@ -45,11 +45,41 @@ def load_samples(folder: Path) -> list[Sample]:
     Raises:
         DatasetError: no images, an unreadable file, a missing mask, or a mask of another size.
     """
+    return [load_sample(image, mask) for image, mask in pair_files(folder)]
+
+
+def pair_files(folder: Path) -> list[tuple[Path, Path]]:
+    """Return the paths of images and of their masks in a folder, sorted by name.
+
+    Raises:
+        DatasetError: no images, or a missing mask.
+    """
     paths = sorted(path for path in (folder / "images").glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise DatasetError(f"no images in {folder / 'images'}")
     masks = {path.stem: path for path in (folder / "masks").glob("*")}
-    return [_load_pair(path, masks.get(path.stem)) for path in paths]
+    for path in paths:
+        if path.stem not in masks:
+            raise DatasetError(f"no mask for {path}")
+    return [(path, masks[path.stem]) for path in paths]
+
+
+def load_sample(image_path: Path, mask_path: Path) -> Sample:
+    """Read an image and its mask, which counts as marked above 127.
+
+    Raises:
+        DatasetError: an unreadable file, or a mask of another size.
+    """
+    image, mask = _read_grey(image_path), _read_grey(mask_path)
+    if image.shape != mask.shape:
+        raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
+    return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
+
+
+def class_of(name: str) -> str:
+    """Return the class of a sample: the letters of `In_12`, nothing for other names."""
+    prefix = _CLASS_PREFIX.match(name)
+    return prefix.group() if prefix else ""
 
 
 def split_samples(samples: Sequence[Sample], held_out_share: float) -> tuple[list[Sample], list[Sample]]:
@@ -75,8 +105,7 @@ def split_samples(samples: Sequence[Sample], held_out_share: float) -> tuple[lis
 def _by_class(samples: Iterable[Sample]) -> Iterable[set[str]]:
     classes: dict[str, set[str]] = {}
     for sample in samples:
-        prefix = _CLASS_PREFIX.match(sample.name)
-        classes.setdefault(prefix.group() if prefix else "", set()).add(_identity(sample.name))
+        classes.setdefault(class_of(sample.name), set()).add(_identity(sample.name))
     return classes.values()
 
 
@@ -86,15 +115,6 @@ def _identity(name: str) -> str:
 
 def _rank(identity: str) -> bytes:
     return hashlib.blake2b(identity.encode(), digest_size=8).digest()
-
-
-def _load_pair(image_path: Path, mask_path: Path | None) -> Sample:
-    if mask_path is None:
-        raise DatasetError(f"no mask for {image_path}")
-    image, mask = _read_grey(image_path), _read_grey(mask_path)
-    if image.shape != mask.shape:
-        raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
-    return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

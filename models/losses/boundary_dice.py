@@ -1,6 +1,6 @@
 """Boundary Dice of KD-SCFNet: overlap of outlines that are thick early in training and thin late.
 
-Source: Zhang et al., "KD-SCFNet: Towards More Accurate and Lightweight Salient Object Detection via Knowledge
+Source: Zhang et al., "KD-SCFNet: Towards More Accurate and Efficient Salient Object Detection via Knowledge
 Distillation" (2022), progressive boundary supervision (PBSM), and its code where the two differ.
 """
 

@@ -1,6 +1,6 @@
 """Dice loss, and distillation from a teacher's maps by it, as in KD-SCFNet.
 
-Source: Zhang et al., "KD-SCFNet: Towards More Accurate and Lightweight Salient Object Detection via Knowledge
+Source: Zhang et al., "KD-SCFNet: Towards More Accurate and Efficient Salient Object Detection via Knowledge
 Distillation" (2022), loss functions.
 """
 

@@ -5,7 +5,7 @@ Source: Gao et al., "Highly Efficient Salient Object Detection with 100K Paramet
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models.errors import TrainingError
 from models.networks.csnet import InLayerBlock
-from models.networks.octave import NormalisedUnit
+from models.networks.octave import Branches, NormalisedUnit
 
 STRENGTH = 3.0
 """The paper's lambda_d, for the whole of training."""
@@ -45,7 +45,7 @@ class DynamicWeightDecay:
         self._units = list(_units(network))
         if not self._units:
             raise TrainingError(f"{type(network).__name__} has no ILBlock for dynamic weight decay to act on")
-        self._activity: dict[NormalisedUnit, list[Tensor]] = {}
+        self._activity: dict[NormalisedUnit, list[Tensor | None]] = {}
         self._hooks = [unit.register_forward_hook(self._watch) for unit in self._units]
 
     @property
@@ -66,7 +66,7 @@ class DynamicWeightDecay:
             0.5 * (activity * norm.weight**2).sum()
             for unit, activities in self._activity.items()
             for norm, activity in zip(unit.norms, activities, strict=True)
-            if isinstance(norm, nn.BatchNorm2d)
+            if isinstance(norm, nn.BatchNorm2d) and activity is not None
         ]
         self._activity.clear()
         return self.strength * torch.stack(terms).sum()
@@ -85,9 +85,9 @@ class DynamicWeightDecay:
     ) -> None:
         self.close()
 
-    def _watch(self, unit: NormalisedUnit, _: object, branches: Sequence[Tensor]) -> None:
+    def _watch(self, unit: NormalisedUnit, _: object, branches: Branches) -> None:
         if unit.training:
-            self._activity[unit] = [_mean_activity(branch) for branch in branches]
+            self._activity[unit] = [None if branch is None else _mean_activity(branch) for branch in branches]
 
 
 def _units(network: nn.Module) -> Iterator[NormalisedUnit]:

@@ -18,7 +18,14 @@ DISTANCES_PX = (1, 2, 3, 4, 5)
 ByPx = tuple[float, float, float, float, float]
 """One figure for each of the distances."""
 
-_NEIGHBOURS = np.ones((3, 3), np.uint8)
+_FAR = np.uint8(200)
+"""More than any squared distance that counts, small enough that a step's cost never leaves uint8."""
+
+_MARGIN_PX = len(DISTANCES_PX)
+"""Empty rows and columns behind an image: rows lie behind one another, and no step may reach the next."""
+
+Regions = NDArray[np.uint8]
+"""(2, h, w) of 0 and 1: what was found, then the mask, each with the margin and one more pixel before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +55,56 @@ def boundary_scores(found: NDArray[np.uint8], foreground: NDArray[np.uint8]) -> 
     if not width:
         return BoundaryScores((1.0,) * 5, (1.0,) * 5)
     window = (slice(top, top + height), slice(left, left + width))
-    found_bands, true_bands = _bands(found[window]), _bands(foreground[window])
-    ious = [_overlap(ours, theirs) for ours, theirs in zip(found_bands, true_bands, strict=True)]
-    fs = [_contour_f(found_bands[0], true_bands[0], disc) for disc in _DISCS]
-    return BoundaryScores(_by_px(fs), _by_px(ious))
+    regions = np.zeros((2, height + _MARGIN_PX + 1, width + _MARGIN_PX + 1), np.uint8)
+    regions[:, 1 : height + 1, 1 : width + 1] = found[window], foreground[window]
+    bands = _bands(regions)
+    ious = [cv2.countNonZero(ours & theirs) / cv2.countNonZero(ours | theirs) for ours, theirs in bands]
+    return BoundaryScores(_by_px(_contour_fs(bands[0])), _by_px(ious))
 
 
-def _bands(region: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Pixels of a region no deeper than each distance."""
-    bands: list[NDArray[np.uint8]] = []
-    inner = region
+def _bands(regions: Regions) -> list[Regions]:
+    """Pixels of either region no deeper than each distance."""
+    bands: list[Regions] = []
+    inner = regions.copy()
+    flat = inner.reshape(-1)
     for _ in DISTANCES_PX:
-        eroded = cv2.erode(inner, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        inner = np.asarray(eroded, np.uint8)
-        bands.append(region ^ inner)
+        for step in (regions.shape[2], 1):
+            kept = flat[step:-step] & flat[: -2 * step]
+            kept &= flat[2 * step :]
+            flat[step:-step] = kept
+        bands.append(regions ^ inner)
     return bands
 
 
-def _overlap(ours: NDArray[np.uint8], theirs: NDArray[np.uint8]) -> float:
-    return cv2.countNonZero(ours & theirs) / cv2.countNonZero(ours | theirs)
+def _contour_fs(contours: Regions) -> list[float]:
+    """Boundary F of two contours at each distance."""
+    squares_to_other = _squared_distances(contours)[::-1]
+    pixels = [max(cv2.countNonZero(contour), 1) for contour in contours]
+    fs = []
+    for distance in DISTANCES_PX:
+        near = contours & (squares_to_other <= distance**2)
+        precision, recall = (cv2.countNonZero(ours) / px for ours, px in zip(near, pixels, strict=True))
+        fs.append(2 * precision * recall / (precision + recall or 1))
+    return fs
 
 
-def _contour_f(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], disc: NDArray[np.uint8]) -> float:
-    our_px, their_px = cv2.countNonZero(ours), cv2.countNonZero(theirs)
-    if not (our_px and their_px):
-        return 0.0
-    precision = cv2.countNonZero(cv2.bitwise_and(ours, cv2.dilate(theirs, disc))) / our_px
-    recall = cv2.countNonZero(cv2.bitwise_and(theirs, cv2.dilate(ours, disc))) / their_px
-    return 2 * precision * recall / (precision + recall) if precision and recall else 0.0
+def _squared_distances(marked: Regions) -> Regions:
+    """Squared Euclidean distance in px to what is marked, exact up to the largest of the distances.
 
-
-def _disc(radius_px: int) -> NDArray[np.uint8]:
-    offsets = np.arange(-radius_px, radius_px + 1) ** 2
-    return (offsets[:, None] + offsets <= radius_px**2).astype(np.uint8)
+    Spreads down and up, then right and left; the n-th step adds the n-th odd number, so that n steps cost n
+    squared.
+    """
+    squares = (1 - marked) * _FAR
+    flat = squares.reshape(-1)
+    stepped = np.empty_like(flat)
+    for pixels in (marked.shape[2], 1):
+        for step in DISTANCES_PX:
+            np.add(flat, np.uint8(2 * step - 1), out=stepped)
+            np.minimum(flat[pixels:], stepped[:-pixels], out=flat[pixels:])
+            np.minimum(flat[:-pixels], stepped[pixels:], out=flat[:-pixels])
+    return squares
 
 
 def _by_px(values: list[float]) -> ByPx:
     one, two, three, four, five = values
     return one, two, three, four, five
-
-
-_DISCS = tuple(_disc(distance) for distance in DISTANCES_PX)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.metrics.levels import BACKGROUND, FOREGROUND
+from models.metrics.levels import BACKGROUND, FOREGROUND, Counts
+from models.metrics.pair import EPSILON
 
 F_BETA_SQUARED = 0.3
 """Precision weighs more than recall, as in Achanta et al. and all who compare with them."""
@@ -27,18 +27,18 @@ class Confusion:
         background_px: all other pixels.
     """
 
-    hits: NDArray[np.int64]
-    false_alarms: NDArray[np.int64]
+    hits: Counts
+    false_alarms: Counts
     foreground_px: int
     background_px: int
 
     @property
-    def found(self) -> NDArray[np.int64]:
+    def found(self) -> Counts:
         """All pixels found."""
         return self.hits + self.false_alarms
 
 
-def at_every_threshold(counts: NDArray[np.int64], table: NDArray[np.float64]) -> Confusion:
+def at_every_threshold(counts: Counts, table: NDArray[np.float64]) -> Confusion:
     """Count at thresholds 0..255 what is at or over them.
 
     Args:
@@ -46,13 +46,13 @@ def at_every_threshold(counts: NDArray[np.int64], table: NDArray[np.float64]) ->
         table: (256,) ascending values of the levels in [0, 1]; they are cut off, not rounded, to 0..255.
     """
     first_level = np.searchsorted((table * 255).astype(np.uint8), THRESHOLDS)
-    at_or_over = np.zeros((2, 257), np.int64)
+    at_or_over = np.zeros((2, 257))
     at_or_over[:, :256] = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     found = at_or_over[:, first_level]
     return Confusion(found[FOREGROUND], found[BACKGROUND], *_sizes(counts))
 
 
-def where(selected: NDArray[np.bool_], counts: NDArray[np.int64]) -> Confusion:
+def where(selected: NDArray[np.bool_], counts: Counts) -> Confusion:
     """Count what the selected levels find; `selected` is (256,)."""
     found = counts @ selected
     return Confusion(found[FOREGROUND], found[BACKGROUND], *_sizes(counts))
@@ -65,7 +65,7 @@ def precision(confusion: Confusion) -> NDArray[np.float64]:
 
 def recall(confusion: Confusion) -> NDArray[np.float64]:
     """Return the share of the foreground that was found; 0 for an empty mask."""
-    return _ratio(confusion.hits, np.full_like(confusion.hits, confusion.foreground_px))
+    return _ratio(confusion.hits, np.asarray(confusion.foreground_px))
 
 
 def f_measure(confusion: Confusion) -> NDArray[np.float64]:
@@ -93,12 +93,11 @@ def iou(confusion: Confusion) -> NDArray[np.float64]:
     return _ratio(confusion.hits, confusion.foreground_px + confusion.false_alarms)
 
 
-def _sizes(counts: NDArray[np.int64]) -> tuple[int, int]:
+def _sizes(counts: Counts) -> tuple[int, int]:
     return int(counts[FOREGROUND].sum()), int(counts[BACKGROUND].sum())
 
 
-def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide, with 0 where the denominator is 0."""
-    result = np.zeros(np.shape(numerator))
-    np.divide(numerator, denominator, out=result, where=np.asarray(denominator) != 0)
+def _ratio(numerator: Counts, denominator: Counts) -> NDArray[np.float64]:
+    """Divide counts; 0 / 0, of nothing found or nothing true, is 0."""
+    result: NDArray[np.float64] = numerator / np.maximum(denominator, EPSILON)
     return result

@@ -22,9 +22,9 @@ def e_measure(confusion: Confusion) -> NDArray[np.float64]:
     found = confusion.found
     size = confusion.foreground_px + confusion.background_px
     if confusion.foreground_px == 0:
-        aligned: NDArray[np.float64] = (size - found).astype(np.float64)
+        aligned = size - found
     elif confusion.background_px == 0:
-        aligned = found.astype(np.float64)
+        aligned = found
     else:
         map_mean, mask_mean = found / size, confusion.foreground_px / size
         misses = confusion.foreground_px - confusion.hits

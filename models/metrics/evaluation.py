@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import fields
 from typing import Any
 
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 
 from models.errors import EvaluationError
 from models.metrics import confusion
-from models.metrics.boundary import boundary_scores
+from models.metrics.boundary import DISTANCES_PX, boundary_scores
 from models.metrics.confusion import Confusion
 from models.metrics.e_measure import e_measure
-from models.metrics.levels import mean_error, quadrants
+from models.metrics.levels import mean_error, quadrants, sum_counts
 from models.metrics.pair import FOUND_OVER, Pair
 from models.metrics.s_measure import s_measure
 from models.metrics.scores import Curves, ImageScores, SetScores
@@ -24,7 +25,8 @@ RAW_TABLE = LEVELS / 255
 """Values of the levels of a map as it is."""
 
 _CURVES = tuple(field.name for field in fields(Curves))
-_FIGURES = tuple(field.name for field in fields(ImageScores))
+_FIGURES_BY_PX = ("boundary_f_by_px", "boundary_iou_by_px")
+_FIGURES = tuple(field.name for field in fields(ImageScores) if field.name not in _FIGURES_BY_PX)
 
 
 class Evaluation:
@@ -32,7 +34,7 @@ class Evaluation:
 
     def __init__(self) -> None:
         self._images = 0
-        self._figures: dict[str, Any] = dict.fromkeys(_FIGURES, 0.0)
+        self._figures = np.zeros(len(_FIGURES) + len(_FIGURES_BY_PX) * len(DISTANCES_PX))
         self._curves: dict[str, NDArray[np.float64]] = {name: np.zeros(256) for name in _CURVES}
 
     def add(self, prediction: NDArray[np.uint8], mask: NDArray[np.uint8]) -> ImageScores:
@@ -43,8 +45,7 @@ class Evaluation:
         """
         scores, curves = _score(Pair(prediction, mask))
         self._images += 1
-        for name in _FIGURES:
-            self._figures[name] = np.add(self._figures[name], getattr(scores, name))
+        self._figures += _flat(scores)
         for name in _CURVES:
             self._curves[name] += getattr(curves, name)
         return scores
@@ -56,8 +57,7 @@ class Evaluation:
             EvaluationError: nothing was added.
         """
         curves = self.curves()
-        means = {name: (total / self._images).tolist() for name, total in self._figures.items()}
-        means = {name: tuple(mean) if isinstance(mean, list) else mean for name, mean in means.items()}
+        means = _named(self._figures / self._images)
         of_curves = {"e_max": float(curves.e.max()), "f_max": float(curves.f.max())}
         return SetScores(**(means | of_curves), images=self._images)
 
@@ -74,15 +74,14 @@ class Evaluation:
     def merge(self, other: Evaluation) -> None:
         """Count in all that another evaluation was given, as if it had been added here."""
         self._images += other._images
-        for name in _FIGURES:
-            self._figures[name] = np.add(self._figures[name], other._figures[name])
+        self._figures = self._figures + other._figures
         for name in _CURVES:
             self._curves[name] = self._curves[name] + other._curves[name]
 
 
 def _score(pair: Pair) -> tuple[ImageScores, Curves]:
     parts = quadrants(pair)
-    counts = np.sum([part.counts for part in parts], axis=0)
+    counts = sum_counts(parts)
     curves = _curves(confusion.at_every_threshold(counts, pair.table))
     adaptive = confusion.where(pair.table >= pair.adaptive_threshold, counts)
     raw = confusion.where(LEVELS > FOUND_OVER, counts)
@@ -102,12 +101,27 @@ def _score(pair: Pair) -> tuple[ImageScores, Curves]:
         iou=1.0 if _is_clean(raw) else float(confusion.iou(raw)),
         dice_mean=float(curves.dice.mean()),
         iou_mean=float(curves.iou.mean()),
-        boundary_f=float(np.mean(boundary.f)),
-        boundary_iou=float(np.mean(boundary.iou)),
+        boundary_f=statistics.fmean(boundary.f),
+        boundary_iou=statistics.fmean(boundary.iou),
         boundary_f_by_px=boundary.f,
         boundary_iou_by_px=boundary.iou,
     )
     return scores, curves
+
+
+def _flat(scores: ImageScores) -> NDArray[np.float64]:
+    """All figures one behind another, those by px last."""
+    figures = [getattr(scores, name) for name in _FIGURES]
+    return np.array([*figures, *scores.boundary_f_by_px, *scores.boundary_iou_by_px])
+
+
+def _named(figures: NDArray[np.float64]) -> dict[str, Any]:
+    scalars, by_px = np.split(figures, [len(_FIGURES)])
+    boundary = by_px.reshape(len(_FIGURES_BY_PX), -1).tolist()
+    return {
+        **dict(zip(_FIGURES, scalars.tolist(), strict=True)),
+        **dict(zip(_FIGURES_BY_PX, map(tuple, boundary), strict=True)),
+    }
 
 
 def _curves(found: Confusion) -> Curves:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -11,9 +12,15 @@ from numpy.typing import NDArray
 
 from models.metrics.pair import Pair
 
+Counts = NDArray[np.float64]
+"""Pixels: whole numbers, as floats, for they are multiplied with values everywhere and stay exact to 2^53."""
+
 BACKGROUND = 0
 FOREGROUND = 1
 """Rows of level counts."""
+
+COUNTED_PX = 2**24
+"""OpenCV counts in float32: above this it would lose pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class Quadrant:
     """
 
     stretched: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    counts: Counts
 
 
 def quadrants(pair: Pair) -> list[Quadrant]:
@@ -41,7 +48,15 @@ def quadrants(pair: Pair) -> list[Quadrant]:
     return [Quadrant(part, _counts(pair, window)) for part, window in parts if part.size]
 
 
-def mean_error(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
+def sum_counts(parts: Sequence[Quadrant]) -> Counts:
+    """Return the (2, 256) level counts of the whole map."""
+    counts = parts[0].counts.copy()
+    for part in parts[1:]:
+        counts += part.counts
+    return counts
+
+
+def mean_error(counts: Counts, table: NDArray[np.float64]) -> float:
     """Return the mean absolute error of a map whose levels have the values of a table.
 
     Source: Perazzi et al., "Saliency Filters: Contrast Based Filtering for Salient Region Detection" (CVPR
@@ -53,14 +68,17 @@ def mean_error(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
 
 def _centroid(foreground: NDArray[np.uint8]) -> tuple[int, int]:
     """First row and column of the lower right part: the centre rounded half to even, and one further."""
-    by_row = cv2.reduce(foreground, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
-    by_column = cv2.reduce(foreground, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.int64)
+    by_row = cv2.reduce(foreground, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    by_column = cv2.reduce(foreground, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
     row, column = (int(np.arange(len(px)) @ px) / int(px.sum()) for px in (by_row, by_column))
     return round(row) + 1, round(column) + 1
 
 
-def _counts(pair: Pair, window: tuple[slice, slice]) -> NDArray[np.int64]:
-    both = pair.foreground[window].astype(np.uint16)
-    both <<= 8
-    both |= pair.prediction[window]
-    return np.bincount(both.ravel(), minlength=512).reshape(2, 256)
+def _counts(pair: Pair, window: tuple[slice, slice]) -> Counts:
+    prediction, foreground = pair.prediction[window], pair.foreground[window]
+    counts = np.zeros((256, 2))
+    rows = max(1, COUNTED_PX // prediction.shape[1])
+    for top in range(0, len(prediction), rows):
+        images = [prediction[top : top + rows], foreground[top : top + rows]]
+        counts += cv2.calcHist(images, [0, 1], None, [256, 2], [0, 256, 0, 2])
+    return np.ascontiguousarray(counts.T)

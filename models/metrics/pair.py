@@ -49,7 +49,7 @@ class Pair:
         self.foreground_px = int(cv2.countNonZero(self.foreground))
         self.background_px = self.prediction.size - self.foreground_px
         self.table = _stretching(int(prediction.min()), int(prediction.max()))
-        self.stretched: NDArray[np.float64] = self.table[self.prediction]
+        self.stretched = np.asarray(cv2.LUT(self.prediction, self.table), np.float64)
 
     @property
     def adaptive_threshold(self) -> float:

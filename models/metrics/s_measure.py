@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.metrics.levels import BACKGROUND, FOREGROUND, Quadrant
+from models.metrics.levels import BACKGROUND, FOREGROUND, Counts, Quadrant, sum_counts
 from models.metrics.pair import EPSILON, Pair
 
 ALPHA = 0.5
@@ -31,18 +31,17 @@ def s_measure(pair: Pair, parts: Sequence[Quadrant]) -> float:
         return 1 - float(pair.stretched.mean())
     if pair.background_px == 0:
         return float(pair.stretched.mean())
-    counts = np.sum([part.counts for part in parts], axis=0)
-    return max(0.0, ALPHA * _objects(counts, pair.table) + (1 - ALPHA) * _regions(pair, parts))
+    return max(0.0, ALPHA * _objects(sum_counts(parts), pair.table) + (1 - ALPHA) * _regions(pair, parts))
 
 
-def _objects(counts: NDArray[np.int64], table: NDArray[np.float64]) -> float:
+def _objects(counts: Counts, table: NDArray[np.float64]) -> float:
     """Object-aware similarity of foreground and background, weighted by their sizes."""
     foreground = counts[FOREGROUND].sum() * _object(counts[FOREGROUND], table)
     background = counts[BACKGROUND].sum() * _object(counts[BACKGROUND], 1 - table)
     return float((foreground + background) / counts.sum())
 
 
-def _object(counts: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+def _object(counts: Counts, values: NDArray[np.float64]) -> float:
     size = int(counts.sum())
     mean = float(counts @ values / size)
     deviation = float(np.sqrt(counts @ (values - mean) ** 2 / max(size - 1, 1)))
@@ -71,7 +70,7 @@ def _similarity(part: Quadrant, table: NDArray[np.float64]) -> float:
     return float(alike / ((mean**2 + mask_mean**2) * (variance + mask_variance) + EPSILON))
 
 
-def _similarity_to_plain(levels: NDArray[np.int64], stretched: NDArray[np.float64]) -> float:
+def _similarity_to_plain(levels: Counts, stretched: NDArray[np.float64]) -> float:
     """Similarity to a mask that is all one: 1 for a map that is all one too, else 0.
 
     PySODMetrics takes such a map for one that varies where rounding moves its mean off its value; the same

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class ConvBnRelu(nn.Sequential):
-    """3x3 convolution with bias (padding keeps the size), batch normalisation, ReLU.
+    """3x3 convolution with bias (padding keeps the size), batch normalisation, ReLU."""
 
-    Args:
-        activation: makes another activation than ReLU.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        stride: int = 1,
-        dilation: int = 1,
-        bias: bool = True,
-        activation: Callable[[], nn.Module] = nn.ReLU,
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(
-            nn.Conv2d(
-                in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=bias
-            ),
+            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation),
             nn.BatchNorm2d(out_channels),
-            activation(),
+            nn.ReLU(),
         )
 
 

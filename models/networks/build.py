@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -78,14 +79,14 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
 )
 
 
-def build(name: str, *, width: float = 1.0, in_channels: int = 3, **knobs: object) -> SaliencyNetwork:
+def build(name: str, *, width: float = 1.0, **knobs: object) -> SaliencyNetwork:
     """Build a network with random weights, or with a pretrained backbone where `pretrained=True` is a knob.
 
     Args:
         name: one of `NETWORKS`.
         width: factor on the channels of every layer; 1 is as published.
-        in_channels: of the images: 3, or 1 for grey that is not replicated.
-        knobs: of the network's class, over those of its `NetworkSpec`.
+        knobs: of the network's class, over those of its `NetworkSpec`. Every network has `in_channels`: 3, or
+            1 for grey that is not replicated.
 
     Raises:
         NetworkError: no such network, no such knob, or a width that leaves no channels.
@@ -93,13 +94,15 @@ def build(name: str, *, width: float = 1.0, in_channels: int = 3, **knobs: objec
     spec = NETWORKS.get(name)
     if spec is None:
         raise NetworkError(f"no network {name}: expected one of {', '.join(NETWORKS)}")
-    if width <= 0:
+    if not (width > 0 and math.isfinite(width)):
         raise NetworkError(f"network {name}: expected a width above 0, got {width:g}")
+    if knobs.get("in_channels", 3) not in {1, 3}:
+        raise NetworkError(f"network {name}: expected 1 or 3 input channels, got {knobs['in_channels']}")
     module, _, attribute = spec.maker.partition(":")
     maker = cast(
         "Callable[..., SaliencyNetwork]", getattr(import_module(f"models.networks.{module}"), attribute)
     )
     try:
-        return maker(width, in_channels=in_channels, **{**spec.knobs, **knobs})
-    except TypeError as error:
+        return maker(width, **{**spec.knobs, **knobs})
+    except (TypeError, ValueError, RuntimeError) as error:
         raise NetworkError(f"network {name}: {error}") from error

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.networks.build import NETWORKS, build
+from models.networks.outputs import SaliencyNetwork
 
 FLOPS_PER_MAC = 2
 """torch counts a multiplication and an addition."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Parameters, and multiply-accumulates for one square image of a given size."""
+
+    parameters: int
+    macs: int
+
+
+def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
+    """Count both at once, for half the time of counting one after the other.
+
+    Args:
+        size: side of the image in pixels; None for the network's native size.
+    """
+    network = _without_memory(name, **knobs)
+    return Cost(_parameters(network), _macs(network, size or NETWORKS[name].native_size))
+
+
 def count_parameters(name: str, **knobs: object) -> int:
     """Parameters of a network, without the running statistics of its normalisation."""
-    with torch.device("meta"):
-        network = build(name, **knobs)  # type: ignore[arg-type]
-    return sum(parameter.numel() for parameter in network.parameters())
+    return _parameters(_without_memory(name, **knobs))
 
 
 def count_macs(name: str, size: int | None = None, **knobs: object) -> int:
@@ -24,8 +43,19 @@ def count_macs(name: str, size: int | None = None, **knobs: object) -> int:
     Args:
         size: side of the image in pixels; None for the network's native size.
     """
-    side = size or NETWORKS[name].native_size
+    return cost(name, size, **knobs).macs
+
+
+def _without_memory(name: str, **knobs: object) -> SaliencyNetwork:
+    with torch.device("meta"):
+        return build(name, **knobs).eval()  # type: ignore[arg-type]
+
+
+def _parameters(network: SaliencyNetwork) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _macs(network: SaliencyNetwork, side: int) -> int:
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network = build(name, **knobs).eval()  # type: ignore[arg-type]
         network(torch.empty(1, network.in_channels, side, side))
     return int(counter.get_total_flops()) // FLOPS_PER_MAC

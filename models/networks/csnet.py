@@ -6,26 +6,20 @@ and published sizes disagree (blocks at full resolution, scales of the head), th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
+from models.errors import NetworkError
 from models.networks.blocks import upsample
-from models.networks.octave import DepthwiseConv, DilatedConvs, NormalisedUnit, OctaveConv, Split
+from models.networks.csnet_channels import BASE_WIDTH, EVEN_SHARE, HEAD_STAGES, CSNetChannels
+from models.networks.octave import Branches, DepthwiseConv, DilatedConvs, NormalisedUnit, OctaveConv, Split
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
-BASE_WIDTH = 20
-"""Channels of the full-resolution stages at width factor 1."""
-
-STAGES = ((1, 1, 1), (3, 1, 1), (4, 2, 2), (6, 2, 4), (4, 2, 4))
-"""Of each stage: blocks, stride of the first, and multiple of the base width."""
-
-HEAD_STAGES = (2, 3, 4)
-"""Stages whose last block gives one fine branch to the head."""
+STRIDES = (1, 1, 2, 2, 2)
+"""Of the first block of each stage."""
 
 
 class InLayerBlock(nn.Module):
-    """One octave convolution and two depthwise ones, each normalised and activated; no residual."""
+    """One octave convolution and two depthwise ones, each normalised and activated; no residual (ILBlock)."""
 
     def __init__(self, in_split: Split, out_split: Split, kernel: int, stride: int) -> None:
         super().__init__()
@@ -35,27 +29,27 @@ class InLayerBlock(nn.Module):
             NormalisedUnit(DepthwiseConv(out_split), out_split),
         )
 
-    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, branches: Branches) -> list[Tensor | None]:
         """Return one map for each output branch."""
-        result: list[Tensor] = self.units(branches)
+        result: list[Tensor | None] = self.units(branches)
         return result
 
 
 class CrossStageHead(nn.Module):
     """Fuses three scales: octave 1x1, dilated pyramid in each scale, octave 1x1 to the finest, classifier."""
 
-    def __init__(self, in_split: Split) -> None:
+    def __init__(self, in_split: Split, channels: CSNetChannels) -> None:
         super().__init__()
-        mid_split = tuple(channels // 3 for channels in in_split)
-        width = sum(mid_split)
+        mid_split, fused = channels.head, channels.fused
+        out_split = tuple(sum(share) for share in channels.dilated)
         self.fuse = nn.Sequential(
             NormalisedUnit(OctaveConv(in_split, mid_split, kernel=1), mid_split),
-            NormalisedUnit(DilatedConvs(mid_split), mid_split),
-            NormalisedUnit(OctaveConv(mid_split, (width,), kernel=1), (width,)),
+            NormalisedUnit(DilatedConvs(mid_split, channels.dilated), out_split),
+            NormalisedUnit(OctaveConv(out_split, (fused,), kernel=1), (fused,)),
         )
-        self.classify = nn.Conv2d(width, 1, kernel_size=1)
+        self.classify = nn.Conv2d(fused, 1, kernel_size=1)
 
-    def forward(self, scales: Sequence[Tensor]) -> Tensor:
+    def forward(self, scales: Branches) -> Tensor:
         """Return one logit map (N, 1, h, w) of the finest scale's size."""
         fused: list[Tensor] = self.fuse(scales)
         logits: Tensor = self.classify(fused[0])
@@ -63,10 +57,20 @@ class CrossStageHead(nn.Module):
 
 
 class CSNet(SaliencyNetwork):
-    """CSNet of a width factor, its channels split evenly between a fine and a coarse branch.
+    """CSNet, published or with any channels of its branches; no side outputs.
 
     Args:
-        width: factor on the 20 channels of the first stages; published are 1, 1.2, 1.5, 1.8 and 2.
+        width: factor on the channels of every layer.
+        base_width: channels of the first two stages: 20 for x1 (the default), 24, 30, 36, 40 for x1.2 to x2.
+        fine_share: of each block's channels, in its fine branch; half by default.
+        preset: `l-x1` or `l-x2` for the two that the paper's authors pruned, instead of base width and share.
+        channels: of every layer, instead of all of these: what pruning leaves.
+
+    Attributes:
+        channels: of every layer.
+
+    Raises:
+        NetworkError: no such preset, channels said in more than one way, or channels that make no network.
     """
 
     size_multiple = 16
@@ -74,21 +78,40 @@ class CSNet(SaliencyNetwork):
 
     input_weight = "stages.0.0.units.0.conv.weight"
 
-    def __init__(self, width: float = 1.0, *, in_channels: int = 3, base_width: float = BASE_WIDTH) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        in_channels: int = 3,
+        base_width: float | None = None,
+        fine_share: float | None = None,
+        preset: str | None = None,
+        channels: CSNetChannels | None = None,
+    ) -> None:
         super().__init__(in_channels)
-        base = round(base_width * width)
+        if sum(bool(given) for given in (preset, channels, (base_width, fine_share) != (None, None))) > 1:
+            raise NetworkError("expected a preset, channels, or base width and share: got more than one")
+        if preset:
+            channels = CSNetChannels.pruned(preset)
+        if channels:
+            self.channels = channels if width == 1 else channels.scaled(width)
+        else:
+            self.channels = CSNetChannels.published(
+                round((BASE_WIDTH if base_width is None else base_width) * width),
+                fine_share=EVEN_SHARE if fine_share is None else fine_share,
+            )
         split: Split = (in_channels,)
         stages: list[nn.Sequential] = []
-        for index, (blocks, stride, multiple) in enumerate(STAGES):
-            stage = _stage(split, base * multiple, blocks, stride, last_is_single=index in HEAD_STAGES)
-            split = (base * multiple,) if index in HEAD_STAGES else _halves(base * multiple)
-            stages.append(stage)
+        for splits, stride in zip(self.channels.stages, STRIDES, strict=True):
+            stages.append(_stage(split, splits, stride))
+            split = splits[-1]
         self.stages = nn.ModuleList(stages)
-        self.head = CrossStageHead(tuple(base * STAGES[index][2] for index in HEAD_STAGES))
+        scales = tuple(self.channels.stages[index][-1][0] for index in HEAD_STAGES)
+        self.head = CrossStageHead(scales, self.channels)
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
-        branches = [images]
-        scales: list[Tensor] = []
+        branches: Branches = [images]
+        scales: list[Tensor | None] = []
         for index, stage in enumerate(self.stages):
             branches = stage(branches)
             if index in HEAD_STAGES:
@@ -96,19 +119,11 @@ class CSNet(SaliencyNetwork):
         return SaliencyOutputs(upsample(self.head(scales), 2))
 
 
-def _halves(channels: int) -> Split:
-    return channels // 2, channels // 2
-
-
-def _stage(
-    in_split: Split, channels: int, blocks: int, stride: int, *, last_is_single: bool
-) -> nn.Sequential:
+def _stage(in_split: Split, splits: tuple[Split, ...], first_stride: int) -> nn.Sequential:
     built: list[nn.Module] = []
-    for index in range(blocks):
-        single = last_is_single and index == blocks - 1
-        out_split = (channels,) if single else _halves(channels)
-        first_stride = stride if index == 0 else 1
-        kernel = 3 if (index == 0 and len(in_split) == 1) or first_stride == 2 else 1
-        built.append(InLayerBlock(in_split, out_split, kernel, first_stride))
+    for index, out_split in enumerate(splits):
+        stride = first_stride if index == 0 else 1
+        first_of_all = index == 0 and first_stride == 1 and len(in_split) == 1
+        built.append(InLayerBlock(in_split, out_split, 3 if first_of_all or stride == 2 else 1, stride))
         in_split = out_split
     return nn.Sequential(*built)

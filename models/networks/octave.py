@@ -1,5 +1,7 @@
 """Generalised octave convolutions: feature maps in branches, each half the size of the one before.
 
+A branch may have no channels: it has no map (None) and is skipped.
+
 Source: Gao et al., "Highly Efficient Salient Object Detection with 100K Parameters" (ECCV 2020), section 3.
 """
 
@@ -15,6 +17,12 @@ from torch.nn import functional
 Split = tuple[int, ...]
 """Channels of each branch, finest first; a branch may have none."""
 
+Branches = Sequence[Tensor | None]
+"""One map (N, C, H, W) for each branch, finest first; None for a branch without channels."""
+
+DILATIONS = (1, 2, 4, 8, 16)
+"""Of the head's pyramid."""
+
 WEIGHT_GAIN = 100.0
 """Depthwise and dilated weights are stored divided by this.
 
@@ -24,7 +32,7 @@ trained with it cannot be read without it.
 
 
 class OctaveConv(nn.Module):
-    """Convolution from every input branch to every output branch.
+    """Convolution from every input branch to every output branch (gOctConv).
 
     Args:
         in_split: channels of the input branches, finest first.
@@ -42,17 +50,19 @@ class OctaveConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(sum(out_split), sum(in_split), kernel, kernel))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
-    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, branches: Branches) -> list[Tensor | None]:
         """Return one map of `out_split[j]` channels for each output branch j."""
         if self.stride == 2:
-            branches = [functional.avg_pool2d(branch, 2) for branch in branches]
-        rows = torch.split(self.weight, list(self.out_split))
-        return [self._gather(branches, row, scale) for scale, row in enumerate(rows)]
+            branches = [None if branch is None else functional.avg_pool2d(branch, 2) for branch in branches]
+        rows = _blocks(self.weight, self.out_split)
+        return [None if row is None else self._gather(branches, row, scale) for scale, row in enumerate(rows)]
 
-    def _gather(self, branches: Sequence[Tensor], row: Tensor, out_scale: int) -> Tensor:
-        blocks = torch.split(row, list(self.in_split), dim=1)
+    def _gather(self, branches: Branches, row: Tensor, out_scale: int) -> Tensor:
+        blocks = _blocks(row, self.in_split, dim=1)
         parts: list[Tensor] = []
         for scale, (branch, block) in enumerate(zip(branches, blocks, strict=True)):
+            if branch is None or block is None:
+                continue
             ratio = 2 ** abs(scale - out_scale)
             finer = functional.max_pool2d(branch, ratio) if scale < out_scale else branch
             part = functional.conv2d(finer, block, padding=self.padding)
@@ -76,11 +86,13 @@ class DepthwiseConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(sum(split), 1, 3, 3))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
 
-    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, branches: Branches) -> list[Tensor | None]:
         """Return maps of the same shapes as `branches`."""
-        weights = torch.split(self.weight * WEIGHT_GAIN, list(self.split))
+        weights = _blocks(self.weight * WEIGHT_GAIN, self.split)
         return [
-            functional.conv2d(branch, weight, padding=1, groups=weight.shape[0])
+            None
+            if branch is None or weight is None
+            else functional.conv2d(branch, weight, padding=1, groups=weight.shape[0])
             for branch, weight in zip(branches, weights, strict=True)
         ]
 
@@ -88,35 +100,45 @@ class DepthwiseConv(nn.Module):
 class DilatedConvs(nn.Module):
     """Parallel 3x3 convolutions of growing dilation inside each branch, concatenated.
 
-    Each dilation gives a fifth of the branch's channels, the last one the remainder as well.
+    Args:
+        in_split: channels of the branches.
+        shares: of each branch, what each of `DILATIONS` gives; one may give nothing.
     """
 
-    DILATIONS = (1, 2, 4, 8, 16)
-
-    def __init__(self, split: Split) -> None:
+    def __init__(self, in_split: Split, shares: Sequence[Split]) -> None:
         super().__init__()
-        self.split = split
-        self.weights = nn.ParameterList(torch.empty(channels, channels, 3, 3) for channels in split)
-        for weight in self.weights:
+        self.shares = tuple(shares)
+        # Named by scale as in a list, but a branch without channels has no weight.
+        self.weights = nn.ParameterDict(
+            {
+                str(scale): torch.empty(sum(share), channels, 3, 3)
+                for scale, (channels, share) in enumerate(zip(in_split, shares, strict=True))
+                if sum(share)
+            }
+        )
+        for weight in self.weights.values():
             nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
 
-    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
-        """Return maps of the same shapes as `branches`."""
+    def forward(self, branches: Branches) -> list[Tensor | None]:
+        """Return maps of `sum(shares[i])` channels and the sizes of `branches`."""
         # torch's bfloat16 gradient of a dilated convolution can be NaN on CPUs, so these stay in float32.
         with torch.autocast("cpu", enabled=False):
             return [
-                self._pyramid(branch.float(), weight * WEIGHT_GAIN)
-                for branch, weight in zip(branches, self.weights, strict=True)
+                None
+                if branch is None or not sum(share)
+                else self._pyramid(
+                    branch.to(self.weights[str(scale)].dtype), self.weights[str(scale)] * WEIGHT_GAIN, share
+                )
+                for scale, (branch, share) in enumerate(zip(branches, self.shares, strict=True))
             ]
 
-    def _pyramid(self, branch: Tensor, weight: Tensor) -> Tensor:
-        channels = weight.shape[0]
-        sizes = [channels // len(self.DILATIONS)] * (len(self.DILATIONS) - 1)
-        blocks = torch.split(weight, [*sizes, channels - sum(sizes)])
+    @staticmethod
+    def _pyramid(branch: Tensor, weight: Tensor, share: Split) -> Tensor:
         return torch.cat(
             [
                 functional.conv2d(branch, block, padding=dilation, dilation=dilation)
-                for block, dilation in zip(blocks, self.DILATIONS, strict=True)
+                for block, dilation in zip(_blocks(weight, share), DILATIONS, strict=True)
+                if block is not None
             ],
             dim=1,
         )
@@ -128,14 +150,21 @@ class NormalisedUnit(nn.Module):
     def __init__(self, conv: nn.Module, out_split: Split) -> None:
         super().__init__()
         self.conv = conv
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels in out_split)
-        self.activations = nn.ModuleList(nn.PReLU(channels) for channels in out_split)
+        # A branch without channels keeps its place, so that the others keep their names.
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n) if n else nn.Identity() for n in out_split)
+        self.activations = nn.ModuleList(nn.PReLU(n) if n else nn.Identity() for n in out_split)
 
-    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, branches: Branches) -> list[Tensor | None]:
         """Return one activated map for each output branch."""
         return [
-            activation(norm(branch))
+            None if branch is None else activation(norm(branch))
             for branch, norm, activation in zip(
                 self.conv(branches), self.norms, self.activations, strict=True
             )
         ]
+
+
+def _blocks(weight: Tensor, split: Split, dim: int = 0) -> list[Tensor | None]:
+    """Cut a weight into one block for each branch that has channels."""
+    pieces = iter(torch.split(weight, [channels for channels in split if channels], dim=dim))
+    return [next(pieces) if channels else None for channels in split]

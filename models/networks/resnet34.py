@@ -46,16 +46,16 @@ def load_imagenet(layers: Sequence[nn.Sequential]) -> None:
     """Fetch timm's ImageNet weights of ResNet-34 (needs the internet once) and load layer1 to layer4.
 
     Raises:
-        NetworkError: layers of other widths or blocks than the published ones.
+        NetworkError: layers of other widths or blocks than the published ones, or no download.
     """
     with torch.device("meta"):
         published = resnet34_layers()
     if _shapes(layers) != _shapes(published):
         raise NetworkError("ImageNet weights of ResNet-34 fit only width 1 and unchanged residual blocks")
     # timm takes seconds to import, and only this needs it.
-    from timm import create_model  # noqa: PLC0415
+    from models.networks.imagenet import timm_network  # noqa: PLC0415
 
-    load_resnet34(layers, create_model("resnet34", pretrained=True).state_dict())
+    load_resnet34(layers, timm_network("resnet34", pretrained=True).state_dict())
 
 
 def load_resnet34(layers: Sequence[nn.Sequential], weights: Mapping[str, Tensor]) -> None:

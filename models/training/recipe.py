@@ -6,9 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from models.data.steps import AugmentationStep
 from models.errors import RecipeError
+from models.networks.build import NETWORKS
+from models.weights.files import Knob
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -16,6 +19,12 @@ Positive = Annotated[int, Field(gt=0)]
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known_network(name: str) -> str:
+    if name not in NETWORKS:
+        raise ValueError(f"expected one of {', '.join(NETWORKS)}, got {name}")
+    return name
 
 
 class LossWeights(_Record):
@@ -39,6 +48,8 @@ class Phase(_Record):
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
+        augmentation: steps for the steel images instead of zoom and defect share, as a paper names them; what
+            comes out has a side of `size_px`.
     """
 
     name: str
@@ -51,6 +62,7 @@ class Phase(_Record):
     min_zoom: float = Field(default=0.8, gt=0)
     max_zoom: float = Field(default=1.6, gt=0)
     defect_share: Share = 0.0
+    augmentation: tuple[AugmentationStep, ...] = ()
 
 
 class Recipe(_Record):
@@ -60,6 +72,7 @@ class Recipe(_Record):
         name: goes into the weights' metadata.
         network: one of `models.networks.build.NETWORKS`.
         width: its width factor.
+        knobs: of that network, over those of its name.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
@@ -71,8 +84,9 @@ class Recipe(_Record):
     """
 
     name: str
-    network: str
+    network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0)
+    knobs: dict[str, Knob] = {}
     seed: int = 7
     held_out_share: Share = 0.11
     held_out_strip_tiles: Positive = 96

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from models.data.augmentation import Augmentation
 from models.data.folders import Sample
+from models.data.steps import TrainingPair, compose
 from models.errors import TrainingError
 from models.losses import HybridLoss
 from models.networks.build import build
@@ -81,7 +83,7 @@ class Trainer:
         self.data = data
         self.folder = folder
         torch.manual_seed(recipe.seed)
-        self.network = build(recipe.network, width=recipe.width)
+        self.network = build(recipe.network, width=recipe.width, **recipe.knobs)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = _make_optimizer(self.network, recipe.weight_decay)
         self.loss = HybridLoss(recipe.loss.bce, recipe.loss.ssim, recipe.loss.iou)
@@ -153,12 +155,28 @@ class Trainer:
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         pairs = [
-            steel.apply(_draw(self.data.steel, generator), generator) for _ in range(phase.batch - from_strip)
+            self._steel_pair(phase, _draw(self.data.steel, generator), steel, generator)
+            for _ in range(phase.batch - from_strip)
         ]
         pairs += [strip.apply(_draw(self.data.strip, generator), generator) for _ in range(from_strip)]
         images = np.stack([image for image, _ in pairs])
         masks = np.stack([mask for _, mask in pairs])[:, None]
         return torch.from_numpy(images), torch.from_numpy(masks)
+
+    @staticmethod
+    def _steel_pair(
+        phase: Phase, sample: Sample, ours: Augmentation, generator: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        if not phase.augmentation:
+            return ours.apply(sample, generator)
+        pair = TrainingPair(sample.image.astype(np.float32), (sample.mask > 127).astype(np.float32))
+        image, mask = compose(phase.augmentation)(pair, generator)
+        if image.shape != (phase.size_px, phase.size_px):
+            expected = (phase.size_px, phase.size_px)
+            raise TrainingError(
+                f"phase {phase.name}: expected augmented images {expected}, got {image.shape}"
+            )
+        return image, mask
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -25,13 +25,17 @@ DIGEST_BYTES = 16
 MAX_WIDTH = 8.0
 """The widest published network is of factor 2; a network of any width would take any memory."""
 
+Knob = str | int | float | bool | None
+"""What a file can say of a network's knob."""
+
 
 class WeightsInfo(BaseModel):
     """What a weights file says of itself.
 
     Attributes:
-        network: name of the architecture, as `csnet`.
+        network: name of the architecture, as `csnet-x1`.
         width: its width factor.
+        knobs: of the architecture, over those of its name.
         version: of these weights; grows whenever they change.
         data: what they were trained on.
         recipe: name of the recipe.
@@ -43,6 +47,7 @@ class WeightsInfo(BaseModel):
 
     network: str
     width: Annotated[float, Field(gt=0, le=MAX_WIDTH)]
+    knobs: dict[str, Knob] = {}
     version: str
     data: str
     recipe: str
@@ -112,7 +117,8 @@ def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path
 def weights_digest(weights: Mapping[str, Tensor], info: WeightsInfo) -> str:
     """Return 32 hex digits that change with the architecture or any byte, name or shape of the tensors."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    state.update(json.dumps([info.network, info.width]).encode())
+    facts = [info.network, info.width, *([info.knobs] if info.knobs else [])]
+    state.update(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(weights):
         tensor = weights[name]
         state.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())

@@ -47,7 +47,7 @@ def load(model: str | Path) -> tuple[SaliencyNetwork, WeightsInfo]:
     path = locate(model)
     weights, info = read_weights(path)
     try:
-        network = build(info.network, width=info.width)
+        network = build(info.network, width=info.width, **info.knobs)
     except NetworkError as error:
         raise WeightsError(f"weights {path}: {error}") from error
     fill_network(network, weights, path)
@@ -61,6 +61,8 @@ def load_grey(model: str | Path) -> tuple[SaliencyNetwork, WeightsInfo]:
         WeightsError: as of `load`.
     """
     network, info = load(model)
-    grey = build(info.network, width=info.width, in_channels=1)
+    if network.in_channels == 1:
+        return network, info
+    grey = build(info.network, width=info.width, **{**info.knobs, "in_channels": 1})
     grey.load_state_dict(fold_grey(network.state_dict(), type(network)))
     return grey.eval(), info

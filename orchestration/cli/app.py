@@ -17,8 +17,10 @@ from models.errors import ModelsError
 from orchestration.cli import (
     dead_letters,
     demo,
+    evaluation,
     ingestion,
     inspection,
+    models,
     reinspection,
     reports,
     segmentation,
@@ -88,6 +90,8 @@ app.command()(reports.coils)
 app.command("reinspect")(reinspection.reinspect_command)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(segmentation.segment)
+app.command()(evaluation.evaluate)
+app.command()(models.models)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)
 app.command()(stack.up)

@@ -1,4 +1,4 @@
-"""Scores of shipped weights on a folder of images with masks, by the field's own tool.
+"""Scores of shipped weights on a folder of images with masks.
 
 python -m tests.models.public_scores FOLDER [MODEL]
 """
@@ -6,31 +6,24 @@ python -m tests.models.public_scores FOLDER [MODEL]
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-from py_sod_metrics import MAE, Smeasure, WeightedFmeasure
 from rich import print as show
 
 from models.data.folders import load_samples
+from models.metrics import Evaluation, SetScores
 from models.segmenter import Segmenter
 
 
-def public_scores(folder: Path, segmenter: Segmenter) -> dict[str, float]:
-    """Return raw IoU at half saliency, MAE, S-measure and weighted F, each the mean over images."""
-    metrics = {"sm": Smeasure(), "wfm": WeightedFmeasure(), "mae": MAE()}
-    overlaps: list[float] = []
+def public_scores(folder: Path, segmenter: Segmenter) -> SetScores:
+    """Return every figure of the network's maps; those of stretched maps compare with the literature."""
+    evaluation = Evaluation()
     for sample in load_samples(folder):
-        saliency = segmenter.segment_image(sample.image)
-        found, truth = saliency > 127, sample.mask > 127
-        overlaps.append(float((found & truth).sum() / (found | truth).sum()))
-        for metric in metrics.values():
-            # Raw maps: the tool's own stretching of each map would hide a map that never gets bright.
-            metric.step(saliency / 255.0, truth, normalize=False)
-    scores = {name: float(metric.get_results()[name]) for name, metric in metrics.items()}
-    return {"iou": float(np.mean(overlaps)), **scores}
+        evaluation.add(segmenter.segment_image(sample.image), sample.mask)
+    return evaluation.scores()
 
 
 if __name__ == "__main__":
     opened = Segmenter.open(*sys.argv[2:3])
-    show({"digest": opened.digest, **public_scores(Path(sys.argv[1]), opened)})
+    show({"digest": opened.digest, **asdict(public_scores(Path(sys.argv[1]), opened))})

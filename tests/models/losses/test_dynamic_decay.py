@@ -11,14 +11,14 @@ from models.networks.octave import DepthwiseConv, NormalisedUnit
 
 
 class TwoBlocks(nn.Module):
-    """Two ILBlocks, one of two branches, and a unit outside of any block."""
+    """Two ILBlocks, one of two branches, one whose second branch is pruned away, and a unit outside."""
 
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(2)
         self.first = InLayerBlock((3,), (4, 2), 3, 1)
-        self.second = InLayerBlock((4, 2), (5,), 3, 2)
-        self.outside = NormalisedUnit(DepthwiseConv((5,)), (5,))
+        self.second = InLayerBlock((4, 2), (5, 0), 3, 2)
+        self.outside = NormalisedUnit(DepthwiseConv((5, 0)), (5, 0))
         for norm in self.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 nn.init.uniform_(norm.weight, 0.3, 1.5)
@@ -26,6 +26,7 @@ class TwoBlocks(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         branches: list[Tensor] = self.outside(self.second(self.first([images])))
+        assert branches[1] is None
         return branches[0]
 
     def watched(self) -> Iterator[NormalisedUnit]:
@@ -46,6 +47,8 @@ def activities(network: TwoBlocks) -> list[tuple[nn.Parameter, Tensor]]:
     for unit in network.watched():
         branches = unit(branches)
         for norm, branch in zip(unit.norms, branches, strict=True):
+            if branch is None:
+                continue
             assert isinstance(norm, nn.BatchNorm2d)
             found.append((norm.weight, branch.detach().mean(dim=(2, 3)).abs()))
     return found

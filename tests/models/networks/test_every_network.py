@@ -5,10 +5,9 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.errors import ImageShapeError, NetworkError
 from models.inference.openvino_runtime import Core, convert_model
@@ -31,16 +30,20 @@ FAMILIES = (
     "scfnet-resnet50",
     "scfnet-lite0",
     "csnet-x1",
-    "csnet-l-x1",
+    "csnet-l-x2",
 )
 """One of each structure: the others differ from one of these in a number only."""
 
 SIZE_PX = 64
-LEARNING_STEPS = 150
+EXPORTED = tuple(name for name in FAMILIES if name not in {"u2net", "csnet-x1"})
+"""Those two are the code of u2netp and of csnet-l-x2, whose pruned branches say more; each export is slow."""
+
+LEARNING_STEPS = 100
 """A bound, not a wish: most are there after a third of it."""
+LEARNING_RATE = 1e-2
 LEARNED_IOU = 0.9
 TOLERANCE = 1e-3
-"""Of logits, absolute and relative: convolutions sum in another order elsewhere."""
+"""Of the largest logit, and relative: convolutions sum in another order elsewhere."""
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 """Where the processor has bfloat16, OpenVINO would use it unasked."""
 
@@ -48,6 +51,22 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 def narrow(name: str, **knobs: object) -> SaliencyNetwork:
     torch.manual_seed(3)
     return build(name, width=NARROW[name], **knobs)  # type: ignore[arg-type]
+
+
+def settled(name: str) -> SaliencyNetwork:
+    """In inference mode, normalised by a batch's statistics: without any, CSNet's values overflow."""
+    network = narrow(name).train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        network(images(count=4))
+    return network.eval()
+
+
+def assert_agree(found: Tensor, expected: Tensor) -> None:
+    largest = max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(found, expected, atol=TOLERANCE * largest, rtol=TOLERANCE)
 
 
 def images(size: tuple[int, int] = (SIZE_PX, SIZE_PX), channels: int = 3, count: int = 1) -> Tensor:
@@ -73,7 +92,7 @@ def test_every_network_of_the_registry_has_a_published_size() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_maps_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> None:
     with torch.inference_mode():
-        outputs = narrow(name).eval()(images(size))
+        outputs = settled(name)(images(size))
     for saliency in outputs.maps:
         assert saliency.shape == (1, 1, *size)
         assert torch.isfinite(saliency).all()
@@ -90,56 +109,53 @@ def test_images_that_do_not_fit_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_grey_folded_into_one_channel_gives_the_same(name: str) -> None:
-    colour = narrow(name).eval()
+    colour = settled(name)
     grey = narrow(name, in_channels=1).eval()
     grey.load_state_dict(fold_grey(colour.state_dict(), type(colour)))
     image = images(channels=1)
     with torch.inference_mode():
         expected, found = colour(image.expand(-1, 3, -1, -1)).final, grey(image).final
-    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
+    assert_agree(found, expected)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_exported_programs_agree_with_eager(name: str) -> None:
-    network, image = narrow(name).eval(), images()
-    with torch.no_grad():
-        expected = network(image)
-        program = torch.export.export(network, (image,))
-        found = program.module()(image)
-    for ours, theirs in zip(expected.maps, (found.final, *found.sides), strict=True):
-        torch.testing.assert_close(theirs, ours, atol=TOLERANCE, rtol=TOLERANCE)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_onnx_agrees_with_eager(name: str, tmp_path: Path) -> None:
-    network, image = narrow(name).eval(), images()
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_programs_and_onnx_agree_with_eager(name: str, tmp_path: Path) -> None:
+    network, image = settled(name), images()
     file = tmp_path / "network.onnx"
     with torch.no_grad(), warnings.catch_warnings():
         # torch's own exporter calls what torch itself has deprecated.
         warnings.simplefilter("ignore")
         expected = network(image)
-        torch.onnx.export(network, (image,), file, dynamo=True, verbose=False)
-    found = Core().compile_model(Core().read_model(file), "CPU", EXACT)([image.numpy()])
-    for ours, theirs in zip(expected.maps, found.values(), strict=True):
-        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+        program = torch.export.export(network, (image,))
+        exported = program.module()(image)
+        torch.onnx.export(program, f=file, verbose=False, optimize=False)
+    onnx = Core().compile_model(Core().read_model(file), "CPU", EXACT)([image.numpy()])
+    for ours, exports, onnxs in zip(
+        expected.maps, (exported.final, *exported.sides), onnx.values(), strict=True
+    ):
+        assert_agree(exports, ours)
+        assert_agree(torch.as_tensor(onnxs), ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_openvino_agrees_with_eager(name: str) -> None:
-    network, image = narrow(name).eval(), images((64, 96))
-    with torch.no_grad():
+    network, image = settled(name), images((64, 96))
+    with torch.no_grad(), warnings.catch_warnings():
+        # Traced, as the back end does: torch announces the end of tracing.
+        warnings.simplefilter("ignore")
         expected = network(image)
-        converted = convert_model(torch.export.export(network, (image,)))
+        traced = torch.jit.trace(network, image, check_trace=False, strict=False)
+    converted = convert_model(traced, example_input=image)
     found = Core().compile_model(converted, "CPU", EXACT)([image.numpy()])
     for ours, theirs in zip(expected.maps, found.values(), strict=True):
-        np.testing.assert_allclose(theirs, ours.numpy(), atol=TOLERANCE, rtol=TOLERANCE)
+        assert_agree(torch.as_tensor(theirs), ours)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_narrow_network_learns_four_tiles(name: str) -> None:
     tiles, masks = four_tiles()
     network = narrow(name).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=4e-3, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     loss = HybridLoss(ssim=0.0)
     best = 0.0
     for step in range(LEARNING_STEPS):
@@ -147,7 +163,7 @@ def test_a_narrow_network_learns_four_tiles(name: str) -> None:
         outputs = network(tiles)
         loss(outputs, masks).backward()
         optimizer.step()
-        if step % 10 == 9:
+        if step % 5 == 4:
             best = max(best, overlap(outputs.final.detach(), masks))
             if best > LEARNED_IOU:
                 return
@@ -182,9 +198,31 @@ def overlap(logits: Tensor, masks: Tensor) -> float:
     [
         ("wonder", {}, "no network wonder: expected one of edrnet, .*csnet-l-x2"),
         ("basnet", {"width": 0.0}, "network basnet: expected a width above 0, got 0"),
+        ("basnet", {"width": float("nan")}, "network basnet: expected a width above 0, got nan"),
         ("csnet-x1", {"wheels": 4}, "network csnet-x1: .*wheels"),
+        ("csnet-x1", {"in_channels": 0}, "network csnet-x1: expected 1 or 3 input channels, got 0"),
+        ("csnet-l-x1", {"base_width": 40}, "expected a preset, channels, or base width and share"),
+        ("scfnet", {"channels": -3}, "network scfnet: "),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_name(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         build(name, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["edrnet-no-cbam", "basnet", "pfanet", "scfnet-resnet50"])
+def test_imagenet_weights_that_cannot_be_had_are_one_clear_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(network: str, **_: object) -> None:
+        raise OSError(f"no route to the hub for {network}")
+
+    monkeypatch.setattr("timm.create_model", offline)
+    with pytest.raises(NetworkError, match="timm could not download them"):
+        build(name, pretrained=True)
+
+
+def test_every_dtype_runs() -> None:
+    network = settled("csnet-x1").double()
+    with torch.inference_mode():
+        assert network(images().double()).final.dtype == torch.float64

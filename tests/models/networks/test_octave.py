@@ -2,7 +2,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.networks.octave import WEIGHT_GAIN, DepthwiseConv, DilatedConvs, OctaveConv
+from models.networks.octave import (
+    DILATIONS,
+    WEIGHT_GAIN,
+    Branches,
+    DepthwiseConv,
+    DilatedConvs,
+    NormalisedUnit,
+    OctaveConv,
+    Split,
+)
 
 SIZE = 32
 
@@ -64,15 +73,42 @@ def test_depthwise_keeps_channels_apart_and_applies_the_gain() -> None:
     torch.testing.assert_close(before[1], expected)
 
 
-@pytest.mark.parametrize(("channels", "shares"), [(13, [2, 2, 2, 2, 5]), (26, [5, 5, 5, 5, 6])])
-def test_each_dilation_gives_a_fifth_and_the_last_the_rest(channels: int, shares: list[int]) -> None:
-    conv = DilatedConvs((channels,))
+@pytest.mark.parametrize(
+    ("channels", "shares"), [(13, (2, 2, 2, 2, 5)), (26, (5, 5, 5, 5, 6)), (7, (0, 2, 0, 1, 3))], ids=str
+)
+def test_each_dilation_gives_its_share(channels: int, shares: Split) -> None:
+    conv = DilatedConvs((channels,), [shares])
     (image,) = branches(channels)
     (out,) = conv([image])
+    assert out.shape == (1, sum(shares), SIZE, SIZE)
     start = 0
-    for share, dilation in zip(shares, DilatedConvs.DILATIONS, strict=True):
-        block = conv.weights[0][start : start + share] * WEIGHT_GAIN
-        expected = functional.conv2d(image, block, padding=dilation, dilation=dilation)
-        torch.testing.assert_close(out[:, start : start + share], expected)
+    for share, dilation in zip(shares, DILATIONS, strict=True):
+        block = conv.weights["0"][start : start + share] * WEIGHT_GAIN
+        if share:
+            expected = functional.conv2d(image, block, padding=dilation, dilation=dilation)
+            torch.testing.assert_close(out[:, start : start + share], expected)
         start += share
-    assert start == channels
+
+
+def test_an_empty_input_branch_is_skipped() -> None:
+    fine, coarse = branches(2, 3)
+    from_fine, from_coarse = OctaveConv((2, 0), (4, 5), kernel=3), OctaveConv((0, 3), (4, 5), kernel=3)
+    both = OctaveConv((2, 3), (4, 5), kernel=3)
+    both.load_state_dict({"weight": torch.cat([from_fine.weight, from_coarse.weight], dim=1)})
+    parts = zip(from_fine([fine, None]), from_coarse([None, coarse]), strict=True)
+    for whole, (left, right) in zip(both([fine, coarse]), parts, strict=True):
+        torch.testing.assert_close(whole, left + right)
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_empty_output_branch_has_no_map_and_no_weights(empty: int) -> None:
+    out_split = (0, 5) if empty == 0 else (4, 0)
+    inputs: Branches = branches(2, 3)
+    unit = NormalisedUnit(OctaveConv((2, 3), out_split, kernel=1), out_split)
+    depthwise = NormalisedUnit(DepthwiseConv(out_split), out_split)
+    outputs = depthwise(unit(inputs))
+    assert [output is None for output in outputs] == [empty == 0, empty == 1]
+    assert outputs[1 - empty].shape[1] == sum(out_split)
+    assert all(parameter.numel() for parameter in unit.parameters())
+    kept = {name.split(".")[1] for name in unit.state_dict() if name.startswith("norms.")}
+    assert kept == {str(1 - empty)}

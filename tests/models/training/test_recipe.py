@@ -8,7 +8,7 @@ from models.training.recipe import load_recipe
 
 RECIPES = sorted((Path(models.__file__).parent / "recipes").glob("*.toml"))
 
-GOOD = 'name = "x"\n[[phases]]\nname = "a"\nsteps = 3\nsize_px = 32\npeak_rate = 1e-3\n'
+GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsize_px = 32\npeak_rate = 1e-3\n'
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -22,12 +22,14 @@ def test_shipped_recipes_are_good(path: Path) -> None:
     ("text", "message"),
     [
         ("name = ", "cannot read recipe"),
-        ('name = "x"\nphases = []', "phases"),
+        ('name = "x"\nnetwork = "csnet-x1"\nphases = []', "phases"),
         (GOOD + "colour = 3\n", "colour"),
         (GOOD.replace("1e-3", "-1"), "peak_rate"),
         (GOOD + "strip_share = 1.5\n", "strip_share"),
+        (GOOD.replace("csnet-x1", "wonder"), "expected one of .*csnet-x1.*, got wonder"),
+        (GOOD + '[[phases.augmentation]]\nkind = "wonder"\n', "augmentation"),
     ],
-    ids=["no toml", "no phases", "unknown setting", "negative rate", "share above one"],
+    ids=["no toml", "no phases", "unknown setting", "negative rate", "share above one", "network", "step"],
 )
 def test_a_bad_recipe_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "recipe.toml"
@@ -43,7 +45,7 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 
 def test_steps_fall_into_phases(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
-    path.write_text(GOOD + GOOD.partition("\n")[2].replace('"a"', '"b"'), encoding="utf-8")
+    path.write_text(GOOD + GOOD[GOOD.index("[[phases") :].replace('"a"', '"b"'), encoding="utf-8")
     recipe = load_recipe(path)
     places = [recipe.phase_at(step) for step in range(recipe.total_steps)]
     assert [(phase.name, step) for phase, step in places] == [

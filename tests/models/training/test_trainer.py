@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.errors import TrainingError
+from models.networks.outputs import SaliencyOutputs
 from models.training import trainer as trainer_module
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import score_samples
@@ -35,7 +36,14 @@ def recipe_of(*steps: int, rate: float = 2e-3, **settings: object) -> Recipe:
         for index, count in enumerate(steps)
     )
     return Recipe.model_validate(
-        {"name": "test", "phases": phases, "bfloat16": False, "score_every": 100, **settings}
+        {
+            "name": "test",
+            "network": "csnet-x1",
+            "phases": phases,
+            "bfloat16": False,
+            "score_every": 100,
+            **settings,
+        }
     )
 
 
@@ -129,11 +137,25 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert rates[-1] < 0.001
 
 
+def test_a_phase_may_augment_as_a_paper_does(tmp_path: Path) -> None:
+    steps = [{"kind": "resize", "size_px": 40}, {"kind": "random-crop", "size_px": 32}]
+    recipe = recipe_of(1)
+    phase = Phase.model_validate({**recipe.phases[0].model_dump(), "augmentation": steps})
+    trainer = Trainer(recipe, DATA, tmp_path)
+    images, masks = trainer._batch(phase)
+    ours, _ = trainer._batch(recipe.phases[0])
+    assert images.shape == ours.shape == (4, 32, 32)
+    assert masks.shape == (4, 1, 32, 32)
+    assert not torch.equal(images, ours)
+    with pytest.raises(TrainingError, match=r"expected augmented images \(32, 32\), got \(40, 40\)"):
+        trainer._batch(phase.model_copy(update={"augmentation": phase.augmentation[:1]}))
+
+
 class Threshold(nn.Module):
     """Takes dark pixels for a defect."""
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return -10 * images[:, :1]
+    def forward(self, images: torch.Tensor) -> SaliencyOutputs:
+        return SaliencyOutputs(-10 * images[:, :1])
 
 
 def test_scores_tell_defects_from_clean() -> None:

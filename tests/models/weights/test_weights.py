@@ -6,9 +6,10 @@ import torch
 from safetensors.torch import save_file
 
 from models.errors import WeightsError
+from models.networks.build import build
 from models.networks.csnet import CSNet
-from models.weights import WeightsInfo, available, load, locate, save_weights
-from models.weights.files import METADATA_KEY, fill_network, read_weights, weights_of
+from models.weights import WeightsInfo, available, load, load_grey, locate, save_weights
+from models.weights.files import METADATA_KEY, fill_network, read_weights, weights_digest, weights_of
 
 INFO = WeightsInfo(
     network="csnet-x1", width=1.0, version="1", data="none", recipe="none", metrics={"iou": 0.5}
@@ -116,3 +117,29 @@ def test_a_safetensors_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_not_shipped_lists_those_that_are() -> None:
     with pytest.raises(WeightsError, match="csnet-x1"):
         load("wonder-x9")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "knobs"),
+    [
+        ("cat-ednet", 0.125, {"heads": 1, "layers": 1}),
+        ("scfnet", 0.5, {"channels": 24}),
+        ("csnet-x1", 1.0, {"fine_share": 0.7}),
+        ("csnet-x1", 1.0, {"in_channels": 1}),
+    ],
+    ids=str,
+)
+def test_a_network_with_knobs_is_loaded_with_them(
+    tmp_path: Path, name: str, width: float, knobs: dict[str, int | float]
+) -> None:
+    network = build(name, width=width, **knobs).eval()
+    path = tmp_path / "knobs.safetensors"
+    info = INFO.model_copy(update={"network": name, "width": width, "knobs": knobs})
+    save_weights(path, weights_of(network), info)
+    expected, (loaded, read) = weights_of(network), load(path)
+    assert read.knobs == knobs
+    assert all(torch.equal(expected[key], value) for key, value in weights_of(loaded).items())
+    grey, _ = load_grey(path)
+    assert grey.in_channels == 1
+    without = {**info.model_dump(), "knobs": {}}
+    assert read.digest != weights_digest(expected, WeightsInfo.model_validate(without))

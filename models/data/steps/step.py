@@ -1,0 +1,36 @@
+"""What one step of augmentation is: settings that a recipe can hold, and one verb."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+Plane = NDArray[np.float32]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Pixels = Annotated[int, Field(gt=0)]
+
+
+class TrainingPair(NamedTuple):
+    """An image with its mask on the way through augmentation.
+
+    Attributes:
+        image: (H, W) float32, 0 to 255.
+        mask: (H, W) float32, 0 to 1; soft where a step made it so.
+    """
+
+    image: Plane
+    mask: Plane
+
+
+class Step(BaseModel):
+    """One step; its defaults are those of the paper that it names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
+        """Return a changed copy of a pair; the generator is the only source of chance."""
+        raise NotImplementedError

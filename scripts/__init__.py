@@ -1,0 +1,1 @@
+"""One command each; the Python behind those that need more than a few lines."""
