@@ -28,6 +28,24 @@ DEAD_LETTER_BYTES = 1024 * 1024
 """What a dead letter may be larger than the record it keeps."""
 
 
+class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
+    """A producer that forgets the offsets of a transaction that was aborted.
+
+    kafka-python keeps those that Kafka refused, of a member that its group had given up, and commits them
+    with its next transaction: records would be passed over that nobody has worked on.
+    """
+
+    def abort_transaction(self) -> None:
+        """Abort the transaction, its offsets included.
+
+        Raises:
+            KafkaError: the producer is fenced, or Kafka cannot be reached.
+        """
+        super().abort_transaction()
+        # The library has no public way to say so.
+        self._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+
+
 def group_consumer(connection: KafkaConnection, group: str, topic: str) -> KafkaConsumer:
     """A group member that commits nothing by itself and reads only what was committed.
 
@@ -70,7 +88,7 @@ def fencing_producer(
     Args:
         transaction_timeout_ms: after which Kafka gives up a transaction of a producer that was killed.
     """
-    producer = KafkaProducer(
+    producer = TransactionalProducer(
         **connection.client_options(),
         transactional_id=transactional_id,
         transaction_timeout_ms=transaction_timeout_ms,
