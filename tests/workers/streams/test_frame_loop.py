@@ -18,7 +18,7 @@ from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from tests.workers.streams.frame_worker_process import IN_HAND, Held
 from tests.workers.streams.frames import InThisProcess, frame
-from tests.workers.streams.topics import begin_at_the_end, inspections_of, step_until
+from tests.workers.streams.topics import begin_at_the_end, drop_frames, inspections_of, step_until
 from workers.inspection.records import Inspection
 from workers.streams import kafka_clients
 from workers.streams.frame_loop import FrameLoop
@@ -74,6 +74,7 @@ def loops(kafka: KafkaConnection, group: str) -> Iterator[Loops]:
     yield make
     for loop in made:
         loop.close()
+    drop_frames(kafka)
 
 
 def publish(kafka: KafkaConnection, frames: list[EncodedFrame]) -> None:
