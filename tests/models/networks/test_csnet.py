@@ -138,7 +138,7 @@ def test_channels_that_make_no_network_are_refused(changes: dict[str, object], m
 def test_presets_are_known_and_stand_alone() -> None:
     with pytest.raises(NetworkError, match="no preset l-x3: expected one of l-x1, l-x2"):
         CSNet(preset="l-x3")
-    with pytest.raises(NetworkError, match="expected a preset or channels, got both, preset l-x1"):
+    with pytest.raises(NetworkError, match="expected a preset, channels, or base width and share: got more"):
         CSNet(preset="l-x1", channels=PUBLISHED)
     with pytest.raises(NetworkError, match="expected channels in 2 branches of block 0 of stage 0"):
         CSNet(0.02)
