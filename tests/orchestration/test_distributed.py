@@ -16,6 +16,7 @@ from ingest.sources.simulated import SimulatedSource
 from orchestration.inspector import open_inspector
 from orchestration.line import CoilNotReportedError, running_line, wait_for_report
 from orchestration.settings import Settings
+from orchestration.stack import ray_local
 from orchestration.streaming import stream
 from tests.orchestration.border_crossers import border_crossers
 from tests.orchestration.line_logs import line_logs
@@ -123,7 +124,7 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
     sending = threading.Thread(target=send)
     sending.start()
     _wait_for_frames(live_view, key, line, inspected=8)
-    workers = _replicas("FrameWorker")
+    workers = _replicas(line, "FrameWorker")
     assert len(workers) == 2
     workers[0].kill()
     seen = live_view.read(key)
@@ -138,9 +139,11 @@ def test_other_batches_and_partitions_report_the_same(tmp_path: Path, calm_sampl
         assert distributed_report(SimulatedCoil(), settings) == calm_sample
 
 
-def _replicas(deployment: str) -> list[psutil.Process]:
+def _replicas(settings: Settings, deployment: str) -> list[psutil.Process]:
+    """Of this line: tests of other folders keep one running, too."""
     title = f"ray::ServeReplica:coilwatch:{deployment}"
-    return [process for process in psutil.process_iter() if _title(process).startswith(title)]
+    found = [member.find() for member in ray_local.processes(settings.run_directory / "ray")]
+    return [process for process in found if process and _title(process).startswith(title)]
 
 
 def _title(process: psutil.Process) -> str:
