@@ -23,6 +23,24 @@ PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """Prefetched bytes of a partition; a larger single frame still comes whole."""
 
 
+class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
+    """A producer that forgets the offsets of a transaction that was aborted.
+
+    kafka-python keeps those that Kafka refused, of a member that its group had given up, and commits them
+    with its next transaction: records would be passed over that nobody has worked on.
+    """
+
+    def abort_transaction(self) -> None:
+        """Abort the transaction, its offsets included.
+
+        Raises:
+            KafkaError: the producer is fenced, or Kafka cannot be reached.
+        """
+        super().abort_transaction()
+        # The library has no public way to say so.
+        self._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+
+
 def group_consumer(connection: KafkaConnection, group: str, topic: str) -> KafkaConsumer:
     """A group member that commits nothing by itself and reads only what was committed.
 
@@ -50,7 +68,7 @@ def group_consumer(connection: KafkaConnection, group: str, topic: str) -> Kafka
 
 def transactional_producer(connection: KafkaConnection, name: str) -> KafkaProducer:
     """A transactional producer whose id no other process shares; fencing is the group metadata's work."""
-    producer = KafkaProducer(
+    producer = TransactionalProducer(
         **connection.client_options(),
         transactional_id=f"{name}-{uuid.uuid4().hex}",
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
