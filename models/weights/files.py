@@ -10,9 +10,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -24,6 +25,12 @@ DIGEST_BYTES = 16
 
 Knob = str | int | float | bool | None
 """What a file can say of a network's knob."""
+
+
+def _of_the_structure(knobs: dict[str, Knob]) -> dict[str, Knob]:
+    if "pretrained" in knobs:
+        raise ValueError("expected knobs of the structure, got pretrained: a file has its own weights")
+    return knobs
 
 
 class WeightsInfo(BaseModel):
@@ -44,7 +51,7 @@ class WeightsInfo(BaseModel):
 
     network: str
     width: float
-    knobs: dict[str, Knob] = {}
+    knobs: Annotated[dict[str, Knob], AfterValidator(_of_the_structure)] = {}
     version: str
     data: str
     recipe: str
