@@ -81,7 +81,7 @@ def _shipped() -> dict[str, tuple[ShippedWeights, ...]]:
     shipped: dict[str, tuple[ShippedWeights, ...]] = {}
     for name in available():
         _, info = read_weights(locate(name))
-        parameters = count_parameters(info.network, width=info.width)
+        parameters = count_parameters(info.network, width=info.width, **info.knobs)
         weights = ShippedWeights(name, info.width, parameters, info.version, info.data, info.metrics)
         shipped[info.network] = (*shipped.get(info.network, ()), weights)
     return shipped

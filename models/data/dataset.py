@@ -81,7 +81,7 @@ class SaliencyDataset(Dataset[SaliencyItem]):
     def __getitem__(self, index: int) -> SaliencyItem:
         sample, epoch = self._load(index), self.epoch
         generator = generator_of(Draw.AUGMENTATION, self.seed, epoch, index)
-        image, mask = compose(self.steps)(_to_pair(sample), generator)
+        image, mask = compose(self.steps)(TrainingPair.of(sample), generator)
         return SaliencyItem(
             torch.from_numpy(np.ascontiguousarray(image)),
             torch.from_numpy(np.ascontiguousarray(mask)).unsqueeze(0),
@@ -92,7 +92,3 @@ class SaliencyDataset(Dataset[SaliencyItem]):
 
     def _load(self, index: int) -> Sample:
         return self._cached[index] if self._cached is not None else self.sources[index].load()
-
-
-def _to_pair(sample: Sample) -> TrainingPair:
-    return TrainingPair(sample.image.astype(np.float32), sample.mask.astype(np.float32) / np.float32(255))

@@ -44,8 +44,7 @@ class Source:
         sample = load_sample(self.image, self.mask)
         if self.noise is None:
             return sample
-        clean = TrainingPair(sample.image.astype(np.float32), sample.mask.astype(np.float32))
-        noisy = self.noise.apply(clean, np.random.default_rng(self.noise_seed)).image
+        noisy = self.noise.apply(TrainingPair.of(sample), np.random.default_rng(self.noise_seed)).image
         return Sample(self.name, noisy.astype(np.uint8), sample.mask)
 
 

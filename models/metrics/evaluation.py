@@ -71,13 +71,6 @@ class Evaluation:
             raise EvaluationError("expected at least one map and its mask, got none")
         return Curves(**{name: total / self._images for name, total in self._curves.items()})
 
-    def merge(self, other: Evaluation) -> None:
-        """Count in all that another evaluation was given, as if it had been added here."""
-        self._images += other._images
-        self._figures = self._figures + other._figures
-        for name in _CURVES:
-            self._curves[name] = self._curves[name] + other._curves[name]
-
 
 def _score(pair: Pair) -> tuple[ImageScores, Curves]:
     parts = quadrants(pair)

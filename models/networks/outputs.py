@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class SaliencyOutputs(NamedTuple):
         return SaliencyProbabilities(self.final.sigmoid(), tuple(side.sigmoid() for side in self.sides))
 
 
-class SaliencyNetwork(nn.Module):
+class SaliencyNetwork(nn.Module, ABC):
     """A network from normalised images to saliency.
 
     Attributes:
@@ -70,9 +71,9 @@ class SaliencyNetwork(nn.Module):
         self._check(images)
         return self.saliency(images)
 
+    @abstractmethod
     def saliency(self, images: Tensor) -> SaliencyOutputs:
         """What `forward` returns, for images whose shape is good."""
-        raise NotImplementedError
 
     def _check(self, images: Tensor) -> None:
         multiple = self.size_multiple

@@ -99,6 +99,11 @@ class Recipe(_Record):
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     @property
+    def structure_knobs(self) -> dict[str, Knob]:
+        """The knobs without `pretrained`, which says how training starts and not what comes out."""
+        return {name: value for name, value in self.knobs.items() if name != "pretrained"}
+
+    @property
     def total_steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from models.data.folders import Sample
 from models.networks.normalisation import network_input
+from models.networks.outputs import SaliencyNetwork
 
 SIZE_PX = 256
 """Samples are scored at the size of a tile, as they will be inspected."""
@@ -35,7 +35,7 @@ class Scores:
     clean_false_share: float
 
 
-def score_samples(network: nn.Module, samples: Sequence[Sample]) -> Scores:
+def score_samples(network: SaliencyNetwork, samples: Sequence[Sample]) -> Scores:
     """Score a network in evaluation mode; no samples of a kind give 0 for it."""
     overlaps: list[float] = []
     errors: list[float] = []
@@ -52,10 +52,14 @@ def score_samples(network: nn.Module, samples: Sequence[Sample]) -> Scores:
     return Scores(_mean(overlaps), _mean(errors), _mean(false_shares))
 
 
-def _saliency(network: nn.Module, batch: Sequence[Sample]) -> list[NDArray[np.float32]]:
+def _saliency(network: SaliencyNetwork, batch: Sequence[Sample]) -> list[NDArray[np.float32]]:
     tiles = [cv2.resize(sample.image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_LINEAR) for sample in batch]
     with torch.inference_mode():
-        maps = network(network_input(torch.from_numpy(np.stack(tiles)))).final.sigmoid()[:, 0].numpy()
+        maps = (
+            network(network_input(torch.from_numpy(np.stack(tiles)), network.in_channels))
+            .final.sigmoid()[:, 0]
+            .numpy()
+        )
     return [
         np.asarray(cv2.resize(saliency, sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         for sample, saliency in zip(batch, maps, strict=True)

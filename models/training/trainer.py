@@ -131,7 +131,7 @@ class Trainer:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            outputs: SaliencyOutputs = self.network(network_input(images))
+            outputs: SaliencyOutputs = self.network(network_input(images, self.network.in_channels))
         loss = self.loss(outputs, masks)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient_norm)
@@ -169,8 +169,7 @@ class Trainer:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         if not phase.augmentation:
             return ours.apply(sample, generator)
-        pair = TrainingPair(sample.image.astype(np.float32), (sample.mask > 127).astype(np.float32))
-        image, mask = compose(phase.augmentation)(pair, generator)
+        image, mask = compose(phase.augmentation)(TrainingPair.of(sample), generator)
         if image.shape != (phase.size_px, phase.size_px):
             expected = (phase.size_px, phase.size_px)
             raise TrainingError(

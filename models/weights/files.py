@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -27,6 +27,12 @@ MAX_WIDTH = 8.0
 
 Knob = str | int | float | bool | None
 """What a file can say of a network's knob."""
+
+
+def _of_the_structure(knobs: dict[str, Knob]) -> dict[str, Knob]:
+    if "pretrained" in knobs:
+        raise ValueError("expected knobs of the structure, got pretrained: a file has its own weights")
+    return knobs
 
 
 class WeightsInfo(BaseModel):
@@ -47,7 +53,7 @@ class WeightsInfo(BaseModel):
 
     network: str
     width: Annotated[float, Field(gt=0, le=MAX_WIDTH)]
-    knobs: dict[str, Knob] = {}
+    knobs: Annotated[dict[str, Knob], AfterValidator(_of_the_structure)] = {}
     version: str
     data: str
     recipe: str

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.data.folders import Sample
 
 Plane = NDArray[np.float32]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -25,12 +28,17 @@ class TrainingPair(NamedTuple):
     image: Plane
     mask: Plane
 
+    @classmethod
+    def of(cls, sample: Sample) -> TrainingPair:
+        """The pair that a sample begins as."""
+        return cls(sample.image.astype(np.float32), sample.mask.astype(np.float32) / np.float32(255))
 
-class Step(BaseModel):
+
+class Step(BaseModel, ABC):
     """One step; its defaults are those of the paper that it names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @abstractmethod
     def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
         """Return a changed copy of a pair; the generator is the only source of chance."""
-        raise NotImplementedError

@@ -109,28 +109,6 @@ def test_boundary_figures_by_pixel_and_their_mean() -> None:
     assert list(scores.boundary_f_by_px) == sorted(scores.boundary_f_by_px)
 
 
-def test_merging_is_adding_all_to_one() -> None:
-    merged, other = _evaluation(PAIRS[:2]), _evaluation(PAIRS[2:])
-    kept = other.scores()
-    merged.merge(other)
-    whole = _evaluation(PAIRS)
-    for field in fields(SetScores):
-        of_merged, of_whole = (getattr(one.scores(), field.name) for one in (merged, whole))
-        assert of_merged == pytest.approx(of_whole), field.name
-    for field in fields(Curves):
-        np.testing.assert_allclose(getattr(merged.curves(), field.name), getattr(whole.curves(), field.name))
-    assert other.scores() == kept
-    merged.add(*PAIRS[0])
-    assert other.scores() == kept
-
-
-def test_merging_nothing_changes_nothing() -> None:
-    evaluation = _evaluation(PAIRS[:2])
-    before = evaluation.scores()
-    evaluation.merge(Evaluation())
-    assert evaluation.scores() == before
-
-
 def test_what_is_given_is_left_as_it_was_and_not_kept() -> None:
     prediction, mask = PAIRS[0][0].copy(), PAIRS[0][1].copy()
     prediction.flags.writeable = mask.flags.writeable = False

@@ -152,6 +152,17 @@ def test_openvino_agrees_with_eager(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_gradients_reach_every_weight_in_bfloat16(name: str) -> None:
+    network = narrow(name).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = network(images(count=2))
+    torch.stack([saliency.float().square().mean() for saliency in outputs.maps]).sum().backward()
+    for weight, parameter in network.named_parameters():
+        assert parameter.grad is not None, weight
+        assert torch.isfinite(parameter.grad).all(), weight
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_narrow_network_learns_four_tiles(name: str) -> None:
     tiles, masks = four_tiles()
     network = narrow(name).train()

@@ -53,3 +53,9 @@ def test_steps_fall_into_phases(tmp_path: Path) -> None:
     ]
     with pytest.raises(IndexError):
         recipe.phase_at(6)
+
+
+def test_pretrained_is_no_knob_of_what_comes_out(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD.replace("[[phases", "knobs = { pretrained = true, fine_share = 0.7 }\n[[phases"))
+    assert load_recipe(path).structure_knobs == {"fine_share": 0.7}

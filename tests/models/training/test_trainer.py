@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.errors import TrainingError
-from models.networks.outputs import SaliencyOutputs
+from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 from models.training import trainer as trainer_module
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import score_samples
@@ -151,16 +151,25 @@ def test_a_phase_may_augment_as_a_paper_does(tmp_path: Path) -> None:
         trainer._batch(phase.model_copy(update={"augmentation": phase.augmentation[:1]}))
 
 
-class Threshold(nn.Module):
+def test_a_network_of_grey_images_trains_on_one_channel(tmp_path: Path) -> None:
+    trainer = Trainer(recipe_of(2, knobs={"in_channels": 1}), DATA, tmp_path)
+    trainer.train(ignore)
+    assert trainer.network.in_channels == 1
+    assert trainer.progress.step == 2
+
+
+class Threshold(SaliencyNetwork):
     """Takes dark pixels for a defect."""
 
-    def forward(self, images: torch.Tensor) -> SaliencyOutputs:
+    size_multiple = 1
+
+    def saliency(self, images: torch.Tensor) -> SaliencyOutputs:
         return SaliencyOutputs(-10 * images[:, :1])
 
 
 def test_scores_tell_defects_from_clean() -> None:
-    scores = score_samples(Threshold(), [patch_sample("a", 1), clean_sample("b", 2)])
+    scores = score_samples(Threshold(in_channels=1), [patch_sample("a", 1), clean_sample("b", 2)])
     assert scores.iou > 0.9
     assert scores.clean_false_share < 0.01
     assert scores.mae < 0.1
-    assert score_samples(Threshold(), []).iou == 0
+    assert score_samples(Threshold(in_channels=1), []).iou == 0

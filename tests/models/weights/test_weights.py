@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from models.errors import WeightsError
@@ -143,3 +144,8 @@ def test_a_network_with_knobs_is_loaded_with_them(
     assert grey.in_channels == 1
     without = {**info.model_dump(), "knobs": {}}
     assert read.digest != weights_digest(expected, WeightsInfo.model_validate(without))
+
+
+def test_weights_never_ask_for_others() -> None:
+    with pytest.raises(ValidationError, match="got pretrained: a file has its own weights"):
+        WeightsInfo.model_validate({**INFO.model_dump(), "knobs": {"pretrained": True}})
