@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
@@ -323,6 +323,8 @@ class CoilLoop:
             raise error
         log.warning("transaction rolled back, rebuilding from the log: %s", error)
         self._producer.abort_transaction()
+        if isinstance(error, CommitFailedError):
+            self._rebalances.join_again()
         self._rebuild()
 
     def _show(self, key: CoilKey, coil: OpenCoil) -> None:

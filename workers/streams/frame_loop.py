@@ -21,7 +21,7 @@ from typing import Protocol
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
 from ingest.records import EncodedFrame
@@ -207,6 +207,8 @@ class FrameLoop:
             raise error
         log.warning("transaction rolled back: %s", error)
         self._producer.abort_transaction()
+        if isinstance(error, CommitFailedError):
+            self._rebalances.join_again()
         self._begin_again()
 
     def _after_commit(self, batch: Batch, inspected: list[FrameResult]) -> None:

@@ -9,7 +9,8 @@ added: it goes on without partitions or heartbeats, for ever and without an erro
 
 And a member that its group has given up (a process that was stopped past its session) loses its generation
 between two calls, in the library's own thread, while fetched records are still handed out. Kafka takes
-transactional offsets of nobody in particular from everybody, so they must never be committed that way.
+transactional offsets of nobody in particular from everybody, so they must never be committed that way. Until
+that thread has noticed, Kafka refuses each commit of such a member, which therefore joins again by itself.
 """
 
 from __future__ import annotations
@@ -45,10 +46,14 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         happened, self._happened = self._happened, False
         return happened
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Take note; before the first assignment there is nothing to take away. A join begins after this."""
+    def join_again(self) -> None:
+        """The next poll joins the group again."""
         # The library has no public way to say so.
         self._consumer._coordinator.request_rejoin()  # noqa: SLF001
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Take note; before the first assignment there is nothing to take away. A join begins after this."""
+        self.join_again()
         self._happened = self._happened or bool(revoked)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:

@@ -234,7 +234,7 @@ def test_a_worker_that_joins_takes_nothing_from_a_batch_in_hand(line: Line, coil
     while not joined.is_set():
         first._poll(0.1)
     joining.join()
-    report = line.run_until_reported(coil, first, second, line.coil_loop(grace_s=2.0))
+    report = line.run_until_reported(coil, first, second, line.coil_loop())
     assert (report.cameras[0].inspected, report.cameras[0].missing) == (FRAMES * 4, 0)
 
 
