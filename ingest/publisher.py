@@ -105,7 +105,7 @@ class Publisher:
         self._delivery_timeout_s = delivery_timeout_s
         self._frames_sent = self._frames_acknowledged = self._bytes_acknowledged = 0
         wait_for_broker(connection, connect_timeout_s)
-        with bootstrap_cause() as cause:
+        with bootstrap_cause(connection) as cause:
             try:
                 self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
             except KafkaError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ingest.masking import without_password
 from orchestration.cli.console import DECISION_STYLE, out, say
 from orchestration.settings import Settings
 from workers.coil.records import CoilReport, DefectEvent
@@ -35,7 +36,8 @@ def print_report(report: CoilReport, folder: str | Path | None = None) -> None:
 def say_other_store(wanted: Settings, running: Settings) -> None:
     """Say where reports go when the line that runs writes them elsewhere than the settings want."""
     if running.reports.store != wanted.reports.store:
-        say(f"The line that runs writes its reports to {running.reports.store}, not {wanted.reports.store}.")
+        theirs, ours = map(without_password, (running.reports.store, wanted.reports.store))
+        say(f"The line that runs writes its reports to {theirs}, not {ours}.")
 
 
 def _worst(report: CoilReport) -> Table:

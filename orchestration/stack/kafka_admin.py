@@ -39,7 +39,7 @@ def kafka_admin(connection: KafkaConnection, timeout_ms: int = TIMEOUT_MS) -> It
 
 
 def _client(connection: KafkaConnection, timeout_ms: int) -> KafkaAdminClient:
-    with bootstrap_cause() as cause:
+    with bootstrap_cause(connection) as cause:
         try:
             return KafkaAdminClient(
                 **connection.client_options(), bootstrap_timeout_ms=timeout_ms, request_timeout_ms=timeout_ms

@@ -41,7 +41,7 @@ class LineKeeper:
         gc.collect()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LineKeeper]:
     keeper = LineKeeper(tmp_path_factory)
     yield keeper

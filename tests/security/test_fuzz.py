@@ -27,13 +27,13 @@ from orchestration.settings_layers import leaves
 from orchestration.settings_layers import load as load_settings
 from tests.ingest import spooling
 from tests.ingest.test_codecs import header, png_of, texture
+from tests.security.inspections import inspection
 from tests.security.mutations import changed_json, damaged
 from tests.workers.report import example
 from tests.workers.streams.frames import closed, frame, opened
 from workers.coil.grading import GradingRules
 from workers.coil.records import CoilReport
 from workers.errors import BadSettingsError
-from workers.inspection.records import Inspection
 from workers.report.csv_report import events_csv
 from workers.report.errors import ReportError
 from workers.report.html_report import html_report
@@ -61,25 +61,6 @@ def only(errors: type[Exception], call: Callable[[], object]) -> object | None:
     except errors as error:
         assert "\n" not in str(error)  # noqa: PT017 - that an error comes is not certain
         return None
-
-
-def inspection() -> bytes:
-    return Inspection(
-        line="line-1",
-        coil="C1",
-        run=1,
-        side="top",
-        camera="a",
-        sequence=0,
-        along_mm=0,
-        across_mm=0,
-        mm_per_row=1,
-        mm_per_column=1,
-        height=10,
-        width=10,
-        digest="0" * 32,
-        status="inspected",
-    ).to_json()
 
 
 FRAME_HEADER = frame("C1", 3).header.to_json()

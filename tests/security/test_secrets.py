@@ -12,8 +12,9 @@ from orchestration.errors import SettingsError, UnreachableError
 from orchestration.settings import RedisSettings
 from orchestration.settings_layers import load
 from orchestration.stack import valkey
-from orchestration.stack.processes import Deadline, end, free_port, start_detached
+from orchestration.stack.processes import free_port
 from tests.orchestration.cli.conftest import Coilwatch, coilwatch
+from tests.security.locked_redis import redis_server
 from tests.workers.streams.frames import frame
 from workers.inspection.records import ModelIdentity
 from workers.report.errors import StoreError
@@ -89,21 +90,10 @@ def test_a_report_store_that_cannot_be_opened_hides_its_password(protocol: str) 
 @pytest.fixture
 def locked_redis(tmp_path: Path) -> Iterator[str]:
     """The address of a real server that asks for the password, which it reads from a file."""
-    port, file = free_port(), tmp_path / "valkey.conf"
-    file.write_text(f"port {port}\nbind 127.0.0.1\nsave ''\ndir {tmp_path}\nrequirepass {SECRET}\n")
-    process = start_detached([valkey.find_program(), file], tmp_path / "valkey.log")
-    url, deadline = f"redis://127.0.0.1:{port}/0", Deadline(15)
-    try:
-        while True:
-            try:
-                valkey.check(RedisSettings.model_validate({"url": url, "password": SECRET}))
-                break
-            except UnreachableError:
-                assert not deadline.passed
-                deadline.pause(0.02)
-        yield url
-    finally:
-        end([process])
+    port = free_port()
+    settings = RedisSettings.model_validate({"url": f"redis://127.0.0.1:{port}/0", "password": SECRET})
+    with redis_server(tmp_path, valkey.find_program(), f"port {port}", settings):
+        yield settings.url
 
 
 @pytest.mark.stack
