@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
+from typing import Self, cast
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.future import Future
 
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
 
@@ -46,6 +50,38 @@ class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
         self._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
 
 
+class GroupConsumer(KafkaConsumer):  # type: ignore[misc]
+    """A group member that takes the outcome of a join that ended between two polls.
+
+    kafka-python throws such a join away and begins another, for which every other member joins again, too:
+    two busy members, or slow ones, go on like that without end.
+    """
+
+    def poll(self, *arguments: object, **options: object) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Poll as the library does."""
+        # The library has no public way to say so.
+        coordinator = self._coordinator
+        join: Future | None = coordinator._join_task  # noqa: SLF001
+        if join is not None and join.succeeded():
+            coordinator._join_task = _EndedJoin(join.value)  # noqa: SLF001
+        return cast("dict[TopicPartition, list[ConsumerRecord]]", super().poll(*arguments, **options))
+
+
+class _EndedJoin(Future):  # type: ignore[misc]
+    """Is not done before somebody waits for it, so that the library does not throw it away."""
+
+    def __init__(self, outcome: object) -> None:
+        super().__init__()
+        self._outcome = outcome
+
+    def add_callback(self, call: Callable[..., None], *arguments: object, **options: object) -> Self:
+        """Add it, and be done."""
+        super().add_callback(call, *arguments, **options)
+        if not self.is_done:
+            self.success(self._outcome)
+        return self
+
+
 def group_consumer(connection: KafkaConnection, group: str, topic: str) -> KafkaConsumer:
     """A group member that commits nothing by itself and reads only what was committed.
 
@@ -54,7 +90,7 @@ def group_consumer(connection: KafkaConnection, group: str, topic: str) -> Kafka
     Args:
         topic: only named in the client id, so that logs tell the loops apart.
     """
-    return KafkaConsumer(
+    return GroupConsumer(
         **connection.client_options(),
         client_id=f"{topic}-{os.getpid()}",
         group_id=group,

@@ -1,7 +1,9 @@
-"""What kafka-python leaves undone in transactions, against a real broker."""
+"""What kafka-python leaves undone in transactions and in groups, against a real broker."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ from kafka.errors import CommitFailedError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.kafka import KafkaConnection
-from workers.streams.kafka_clients import transactional_producer
+from workers.streams.kafka_clients import group_consumer, transactional_producer
 
 pytestmark = pytest.mark.stack
 
@@ -42,3 +44,31 @@ def test_offsets_of_an_aborted_transaction_are_not_committed_with_the_next(
         assert (consumer.committed(refused), consumer.committed(taken)) == (None, 1)
     finally:
         consumer.close()
+
+
+BUSY_S = 0.05
+MOST_GENERATIONS = 6
+"""Two for each that joins, as topics become known, and one to spare."""
+
+
+def test_joins_that_end_between_two_polls_are_not_begun_again(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    """Both members wait for Kafka a fiftieth of their time, as busy workers do."""
+    topic = new_topic(partitions=4)
+    members = [group_consumer(kafka, f"group-{topic}", "test") for _ in range(2)]
+    busy = threading.Event()
+    try:
+        for member in members:
+            member.subscribe([topic])
+        deadline = time.monotonic() + 30
+        while sorted(len(member.assignment()) for member in members) != [2, 2]:
+            assert time.monotonic() < deadline, [member.assignment() for member in members]
+            for member in members:
+                member.poll(1)
+                busy.wait(BUSY_S)
+        generation = members[0].group_metadata().generation_id
+        assert generation == members[1].group_metadata().generation_id <= MOST_GENERATIONS
+    finally:
+        for member in members:
+            member.close()
