@@ -61,7 +61,9 @@ class PublisherProcess:
     def __init__(self, servers: str, spool: Path, coil: str, *, frames: int, speed_mps: float) -> None:
         arguments = [servers, str(spool), coil, str(frames), str(speed_mps)]
         command = [sys.executable, "-m", "tests.faults.publisher_process", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
         self.acknowledged = 0
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

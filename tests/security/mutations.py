@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -74,7 +75,8 @@ def changed_json(draw: st.DrawFn, good: bytes) -> bytes:
         if draw(st.booleans()) and isinstance(container, dict):
             del container[key]
         else:
-            container[key] = draw(st.sampled_from(NASTY_VALUES))
+            # A copy: lists may be changed in turn.
+            container[key] = copy.deepcopy(draw(st.sampled_from(NASTY_VALUES)))
     return _dumped(document)
 
 
