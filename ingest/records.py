@@ -35,7 +35,9 @@ Run = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Side = Literal["top", "bottom"]
 Encoding = Literal["raw", "png", "jpeg", "zstd"]
 DropReason = Literal["spool full", "disk full"]
-Millimetres = Annotated[float, Field(allow_inf_nan=False)]
+MAX_MM = 3e7
+"""Three times the longest coil. Work and memory grow with lengths: one absurd record could end a worker."""
+Millimetres = Annotated[float, Field(ge=-MAX_MM, le=MAX_MM, allow_inf_nan=False)]
 Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 

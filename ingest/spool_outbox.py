@@ -373,12 +373,7 @@ class Outbox:
             if not self._unsynced_bytes or not self._spooling:
                 return
             descriptor, before, self._unsynced_bytes = self._spool.descriptor(), self._next, 0
-        try:
-            os.fdatasync(descriptor)
-        except OSError as error:
-            raise SpoolError(f"spool {self._spool.directory}: not synced: {error.strerror}") from None
-        finally:
-            os.close(descriptor)
+        _sync_data(self._spool, descriptor)
         with self._changed:
             self._acknowledgements.acknowledge_before(before)
             self._changed.notify_all()
@@ -395,4 +390,17 @@ class Outbox:
                 self._tally.oldest_at_ms = entry.handed_at_ms
             left.append(entry.record)
             self._tally.taken(entry)
+        if left:
+            # A publisher that was killed may have written what it had not synced.
+            _sync_data(self._spool, self._spool.descriptor())
         self._acknowledgements.mark(left)
+
+
+def _sync_data(spool: Spool, descriptor: int) -> None:
+    """Sync what a descriptor of the spool stands for, and close it."""
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise SpoolError(f"spool {spool.directory}: not synced: {error.strerror}") from None
+    finally:
+        os.close(descriptor)

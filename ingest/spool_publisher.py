@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ingest.errors import BadImageError, IngestError, PublishError
+from ingest.errors import BadImageError, IngestError, PublishError, SpoolError
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
 from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, PublishProgress, new_trace_context
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
@@ -209,4 +209,7 @@ class SpoolingPublisher:
                 self._outbox.keep(KEEP_S)
             except IngestError as error:
                 self._outbox.fail(error)
+                return
+            except OSError as error:
+                self._outbox.fail(SpoolError(f"spool {self._spool.directory}: {error.strerror or error}"))
                 return

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from ray import serve
@@ -151,9 +152,14 @@ class FrameWorkerReplica:
         connection = _listening_kafka(settings)
         client = redis_client(settings.redis.url, settings.redis.client_options())
         rest = RedisRest()
+        with ExitStack() as failing:
+            consumer = group_consumer(connection, settings.frame_worker.group, "frames")
+            failing.callback(consumer.close)
+            producer = transactional_producer(connection, "coilwatch-frame-worker")
+            failing.pop_all()
         return FrameLoop(
-            group_consumer(connection, settings.frame_worker.group, "frames"),
-            transactional_producer(connection, "coilwatch-frame-worker"),
+            consumer,
+            producer,
             ServeInspectionClient(self._inspectors, settings.frame_worker.batches_in_flight),
             cache=ResultCache(client, rest),
             live_view=LiveView(client, rest),
@@ -185,11 +191,18 @@ class CoilWorkerReplica:
     def _build(self) -> CoilLoop:
         settings = self._settings
         connection = _listening_kafka(settings)
+        with ExitStack() as failing:
+            consumer = group_consumer(connection, settings.coil_worker.group, "inspections")
+            failing.callback(consumer.close)
+            producer = transactional_producer(connection, "coilwatch-coil-worker")
+            failing.callback(producer.close, 0)
+            history = CoilHistory(connection)
+            failing.pop_all()
         return CoilLoop(
-            group_consumer(connection, settings.coil_worker.group, "inspections"),
-            transactional_producer(connection, "coilwatch-coil-worker"),
+            consumer,
+            producer,
             self._store,
-            CoilHistory(connection),
+            history,
             rules=self._rules,
             joining=settings.joining,
             live_view=LiveView(redis_client(settings.redis.url, settings.redis.client_options())),

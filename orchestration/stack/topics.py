@@ -31,6 +31,10 @@ INSPECTION_BYTES = 4 * 1024 * 1024
 SEGMENT_BYTES = 128 * 1024 * 1024
 """Retention drops whole segments, so this is its grain; the default is 1 GiB a partition."""
 
+COMPRESSION = {"compression.type": "uncompressed"}
+"""Whatever a producer sends: brokers measure batches as they keep them, so that no record is larger than its
+bound in a reader's memory, and no reader needs a codec."""
+
 HOUR_MS = 3_600_000
 
 
@@ -118,5 +122,5 @@ def _options(settings: KafkaSettings, partitions: int, configs: Mapping[str, Any
     return {
         "num_partitions": partitions,
         "replication_factor": settings.replication,
-        "configs": {name: str(value) for name, value in configs.items()},
+        "configs": {name: str(value) for name, value in (COMPRESSION | dict(configs)).items()},
     }

@@ -100,6 +100,13 @@ def test_numbers_that_no_folder_can_be_named_after_are_refused(field_name: str) 
         read_inspection_record(value)
 
 
+@pytest.mark.parametrize("field_name", ["along_mm", "across_mm"])
+def test_lengths_that_no_coil_has_are_refused(field_name: str) -> None:
+    value = inspection().replace(f'"{field_name}":0.0'.encode(), f'"{field_name}":1.7e308'.encode())
+    with pytest.raises(IngestError, match=field_name):
+        read_inspection_record(value)
+
+
 @pytest.mark.parametrize("value", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
 def test_json_nested_without_end_is_a_bad_record(value: bytes) -> None:
     with pytest.raises(IngestError):

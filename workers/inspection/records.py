@@ -6,13 +6,32 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ingest.records import Digest, Identifier, Millimetres, Number, Pixels, Record, Run, Scale, Side
+from ingest.records import (
+    MAX_MM,
+    MAX_NUMBER,
+    MAX_SIDE_PX,
+    Digest,
+    Identifier,
+    Millimetres,
+    Number,
+    Pixels,
+    Record,
+    Run,
+    Scale,
+    Side,
+)
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-PointPx = tuple[int, int]
-"""(row, column)."""
-PointMm = tuple[float, float]
+PointMm = tuple[Millimetres, Millimetres]
 """(along_mm, across_mm)."""
+
+Area = Annotated[float, Field(ge=0, le=MAX_MM**2, allow_inf_nan=False)]
+Place = Annotated[int, Field(ge=-MAX_SIDE_PX, le=MAX_SIDE_PX)]
+"""A row or column."""
+PixelCount = Annotated[int, Field(ge=0, le=MAX_SIDE_PX**2)]
+PointPx = tuple[Place, Place]
+"""(row, column)."""
+Thumbnail = Annotated[str, Field(max_length=65_536)]
 
 Status = Literal["inspected", "unreadable"]
 
@@ -43,13 +62,13 @@ class Region(Record):
 
     component: Annotated[int, Field(ge=0)]
     score: Share
-    area_px: Annotated[int, Field(ge=1)]
-    top: int
-    left: int
-    bottom: int
-    right: int
+    area_px: Annotated[int, Field(ge=1, le=MAX_SIDE_PX**2)]
+    top: Place
+    left: Place
+    bottom: Place
+    right: Place
     outline: tuple[PointPx, ...]
-    thumbnail: str
+    thumbnail: Thumbnail
 
 
 class FrameResult(Record):
@@ -69,12 +88,12 @@ class FrameResult(Record):
     status: Status
     reason: str | None = None
     model: ModelIdentity | None = None
-    strip_left: int | None = None
-    strip_right: int | None = None
+    strip_left: Place | None = None
+    strip_right: Place | None = None
     regions: tuple[Region, ...] = ()
-    further_regions: int = 0
-    further_area_px: int = 0
-    attempts: Annotated[int, Field(ge=1)] = 1
+    further_regions: PixelCount = 0
+    further_area_px: PixelCount = 0
+    attempts: Annotated[int, Field(ge=1, le=MAX_NUMBER)] = 1
 
 
 class Finding(Record):
@@ -90,13 +109,13 @@ class Finding(Record):
     id: Digest
     component: Annotated[int, Field(ge=0)]
     score: Share
-    area_mm2: float
+    area_mm2: Area
     start_mm: Millimetres
     end_mm: Millimetres
     left_mm: Millimetres
     right_mm: Millimetres
     outline: tuple[PointMm, ...]
-    thumbnail: str
+    thumbnail: Thumbnail
 
 
 class Inspection(Record):
@@ -128,5 +147,5 @@ class Inspection(Record):
     left_edge_mm: Millimetres | None = None
     right_edge_mm: Millimetres | None = None
     findings: tuple[Finding, ...] = ()
-    further_findings: int = 0
-    further_area_mm2: float = 0.0
+    further_findings: PixelCount = 0
+    further_area_mm2: Area = 0.0

@@ -239,8 +239,8 @@ class ReportStore:
             entries = self._files.ls(folder, detail=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except OSError as error:
-            raise StoreError(f"{folder}: {error}") from error
+        except Exception as error:
+            raise self._failed(folder, error) from error
         names = (
             entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory"
         )
@@ -251,8 +251,8 @@ class ReportStore:
             data: bytes = self._files.cat_file(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise StoreError(f"{path}: {error}") from error
+        except Exception as error:
+            raise self._failed(path, error) from error
         return data
 
     def _put(self, path: str, data: bytes) -> None:
@@ -262,8 +262,15 @@ class ReportStore:
             else:
                 self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
                 self._files.pipe_file(path, data)
-        except OSError as error:
-            raise StoreError(f"{path}: {error}") from error
+        except Exception as error:
+            raise self._failed(path, error) from error
+
+    def _failed(self, path: str, error: Exception) -> Exception:
+        """What a failure is: of the store, but for a mistake of ours with a directory."""
+        # Drivers of object stores raise errors of their own libraries.
+        if self.is_local and not isinstance(error, OSError):
+            return error
+        return StoreError(f"{path}: {without_password(str(error))}")
 
 
 def _check_name(what: str, name: str) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
@@ -126,7 +126,7 @@ class CoilLoop:
 
     def close(self) -> None:
         """Leave the group at once, so that others take over; they rebuild from the log."""
-        self._consumer.close()
+        self._consumer.close(timeout_ms=CLOSE_TIMEOUT_S * 1000)
         self._producer.close(CLOSE_TIMEOUT_S)
         self._history.close()
 
@@ -316,10 +316,12 @@ class CoilLoop:
         """Abort and rebuild everything from the committed offsets.
 
         Raises:
-            KafkaError: it happened too often in a row, or the producer is fenced: a new loop must begin.
+            KafkaError: it happened too often in a row, Kafka did not answer, or the producer is fenced: a new
+                loop must begin.
         """
         self._failures += 1
-        if self._failures > MOST_FAILURES:
+        if self._failures > MOST_FAILURES or isinstance(error, KafkaTimeoutError):
+            # After a time-out nobody knows what comes of the transaction, this producer neither.
             raise error
         log.warning("transaction rolled back, rebuilding from the log: %s", error)
         self._producer.abort_transaction()
@@ -338,14 +340,23 @@ class CoilLoop:
 
 def _message(record: ConsumerRecord) -> CoilRecord | None:
     try:
-        return read_inspection_record(record.value or b"")
+        message = read_inspection_record(record.value or b"")
     except BadRecordError as error:
         log.warning("skipped offset %d of partition %d: %s", record.offset, record.partition, error)
         return None
+    # A coil's log is found again by its key.
+    if record.key == key_bytes(coil_key(message)):
+        return message
+    log.warning("skipped offset %d of partition %d: not its coil's key", record.offset, record.partition)
+    return None
 
 
 def _time(record: ConsumerRecord) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        # A clock that nobody can have; it only says when the coil began.
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _tells_of(reported: CoilReported, record: ConsumerRecord) -> bool:

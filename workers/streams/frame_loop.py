@@ -15,13 +15,12 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotDoneError
+from concurrent.futures import Future, wait
 from typing import Protocol
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
 from ingest.records import EncodedFrame
@@ -104,7 +103,7 @@ class FrameLoop:
         """Abandon the batches in hand and leave the group at once, so that others take over."""
         self.forget()
         self._client.close()
-        self._consumer.close()
+        self._consumer.close(timeout_ms=CLOSE_TIMEOUT_S * 1000)
         self._producer.close(CLOSE_TIMEOUT_S)
 
     def forget(self) -> None:
@@ -162,10 +161,9 @@ class FrameLoop:
     def _finish(self) -> None:
         while self._in_flight:
             batch = self._in_flight[0]
-            try:
-                inspected = batch.inspection.result(WAIT_SLICE_S) if batch.inspection else []
-            except NotDoneError:
+            if batch.inspection and wait([batch.inspection], WAIT_SLICE_S).not_done:
                 return
+            inspected = batch.inspection.result() if batch.inspection else []
             self._in_flight.popleft()
             self._commit(batch, inspected)
 
@@ -200,10 +198,12 @@ class FrameLoop:
         """Abort, and read again from the committed offsets.
 
         Raises:
-            KafkaError: it happened too often in a row, or the producer is fenced: a new loop must begin.
+            KafkaError: it happened too often in a row, Kafka did not answer, or the producer is fenced: a new
+                loop must begin.
         """
         self._failures += 1
-        if self._failures > MOST_FAILURES:
+        if self._failures > MOST_FAILURES or isinstance(error, KafkaTimeoutError):
+            # After a time-out nobody knows what comes of the transaction, this producer neither.
             raise error
         log.warning("transaction rolled back: %s", error)
         self._producer.abort_transaction()

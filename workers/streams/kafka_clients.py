@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self, cast
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
+from kafka.producer.transaction_manager import TransactionalRequestResult
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
 
@@ -23,6 +26,8 @@ RETRY_BACKOFF_MS = 2
 TRANSACTION_TIMEOUT_MS = 3_000
 """A killed worker's open transaction holds readers back until it times out. Transactions here open after
 inference and last milliseconds."""
+TRANSACTION_WAIT_S = 10.0
+"""Kafka gives a transaction up after 3 s and looks for such ones every second; by default every 10 s."""
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """Prefetched bytes of a partition; a larger single frame still comes whole."""
 FETCH_BYTES = 16 * 1024 * 1024
@@ -33,21 +38,75 @@ DEAD_LETTER_BYTES = 1024 * 1024
 
 
 class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
-    """A producer that forgets the offsets of a transaction that was aborted.
+    """A producer whose transactions hold all of their records or nothing, and end in bounded time.
 
-    kafka-python keeps those that Kafka refused, of a member that its group had given up, and commits them
-    with its next transaction: records would be passed over that nobody has worked on.
+    kafka-python commits a transaction although records of it were refused; waits for Kafka without end where
+    a broker died in between; and keeps the offsets of an aborted transaction, of a member that its group had
+    given up, and commits them with the next: records would be passed over that nobody has worked on.
     """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._sent: list[Future] = []
+
+    def begin_transaction(self) -> None:
+        """Begin a transaction."""
+        self._sent.clear()
+        super().begin_transaction()
+
+    def send(self, *arguments: object, **options: object) -> Future:
+        """Send a record; the commit fails if Kafka does not take it."""
+        sent: Future = super().send(*arguments, **options)
+        self._sent.append(sent)
+        return sent
+
+    def send_offsets_to_transaction(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_metadata: ConsumerGroupMetadata | str
+    ) -> None:
+        """Make offsets part of the transaction.
+
+        Raises:
+            KafkaError: refused, or no answer in time: it is not known then what comes of the transaction.
+        """
+        self._wait(self._transaction_manager.send_offsets_to_transaction(offsets, group_metadata))
+
+    def commit_transaction(self) -> None:
+        """Commit the transaction with all of its records.
+
+        Raises:
+            KafkaError: a record was not taken, the commit was refused, or there was no answer in time: it is
+                not known then what comes of the transaction.
+        """
+        self.flush(TRANSACTION_WAIT_S)
+        for sent in self._sent:
+            if sent.failed():
+                raise sent.exception
+        self._wait(self._transaction_manager.begin_commit())
 
     def abort_transaction(self) -> None:
         """Abort the transaction, its offsets included.
 
         Raises:
-            KafkaError: the producer is fenced, or Kafka cannot be reached.
+            KafkaError: the producer is fenced, or Kafka does not answer in time.
         """
-        super().abort_transaction()
+        self._wait(self._transaction_manager.begin_abort())
         # The library has no public way to say so.
         self._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+
+    def close(self, timeout: float | None = None, null_logger: bool = False) -> None:
+        """Close, and give up what is not committed.
+
+        The library would go on sending it where Kafka was away for longer than the time-out: into a new
+        transaction that nobody ends, and that keeps the offsets of the last one from being read.
+        """
+        if self._sender is not None:
+            self._sender.force_close()
+        super().close(timeout, null_logger)
+
+    def _wait(self, result: TransactionalRequestResult) -> None:
+        self._sender.wakeup()
+        if not result.wait(TRANSACTION_WAIT_S * 1000):
+            raise KafkaTimeoutError(f"no answer to a transaction within {TRANSACTION_WAIT_S:.0f} s")
 
 
 class GroupConsumer(KafkaConsumer):  # type: ignore[misc]
@@ -135,5 +194,9 @@ def fencing_producer(
         linger_ms=2,
         reconnect_backoff_max_ms=1_000,
     )
-    producer.init_transactions()
+    try:
+        producer.init_transactions()
+    except BaseException:
+        producer.close(0)
+        raise
     return producer

@@ -84,7 +84,7 @@ class LiveView:
             self._rest.failed(error)
 
     def counters(self, key: CoilKey) -> dict[str, int]:
-        """The counters of how a coil's frames travelled; none while Redis is away."""
+        """The counters of how a coil's frames travelled; none while Redis is away or holds something else."""
         if self._rest.resting:
             return {}
         try:
@@ -92,7 +92,10 @@ class LiveView:
         except redis.RedisError as error:
             self._rest.failed(error)
             return {}
-        return {name.decode(): int(value) for name, value in found.items()}
+        try:
+            return {name.decode(): int(value) for name, value in found.items()}
+        except ValueError:
+            return {}
 
 
 def _key(key: CoilKey, name: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from workers.coil.records import CoilReopened
@@ -63,6 +65,19 @@ def _send(
 ) -> None:
     payloads = [topic.payload(letter) for letter in letters]
     producer.begin_transaction()
+    try:
+        _send_all(producer, letters, payloads, reopening)
+        producer.commit_transaction()
+    except BaseException:
+        # Else it would hold readers back until Kafka gives it up.
+        with suppress(KafkaError):
+            producer.abort_transaction()
+        raise
+
+
+def _send_all(
+    producer: KafkaProducer, letters: list[DeadLetter], payloads: list[bytes], reopening: CoilReopened | None
+) -> None:
     if reopening is not None:
         # What counts is its place in the log, before any inspection of these frames.
         key = key_bytes(coil_key(reopening))
@@ -71,7 +86,6 @@ def _send(
         producer.send(FRAMES_TOPIC, key=letter.key, value=payload, headers=replay_headers(letter))
     marker = Replayed(letters=tuple(letter.id for letter in letters)).to_json()
     producer.send(DEAD_LETTERS_TOPIC, value=b"", headers=[(MARKER_HEADER, marker)])
-    producer.commit_transaction()
 
 
 def _by_coil(letters: Sequence[DeadLetter]) -> dict[CoilKey | None, list[DeadLetter]]:

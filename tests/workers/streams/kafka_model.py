@@ -156,7 +156,7 @@ class Consumer:
     def resume(self, *places: TopicPartition) -> None:
         self._paused -= set(places)
 
-    def close(self) -> None:
+    def close(self, timeout_ms: float) -> None:  # noqa: ARG002 - as the real one
         self._broker.leave(self._member)
 
     def _adopt(self) -> None:

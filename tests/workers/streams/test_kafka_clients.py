@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, MessageSizeTooLargeError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.kafka import KafkaConnection
@@ -42,6 +42,31 @@ def test_offsets_of_an_aborted_transaction_are_not_committed_with_the_next(
     consumer = KafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     try:
         assert (consumer.committed(refused), consumer.committed(taken)) == (None, 1)
+    finally:
+        consumer.close()
+
+
+def test_a_transaction_of_which_kafka_refused_a_record_is_not_committed(
+    kafka: KafkaConnection, new_topic: Callable[..., str]
+) -> None:
+    """Else offsets would pass frames that have no result."""
+    topic = new_topic(partitions=1)
+    group = f"group-{topic}"
+    producer = transactional_producer(kafka, "test")
+    try:
+        producer.begin_transaction()
+        producer.send(topic, value=bytes(2 * 1024 * 1024), partition=0)
+        with pytest.raises(MessageSizeTooLargeError):
+            producer.send_offsets_to_transaction(
+                {TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)}, group
+            )
+            producer.commit_transaction()
+        producer.abort_transaction()
+    finally:
+        producer.close()
+    consumer = KafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
+    try:
+        assert consumer.committed(TopicPartition(topic, 0)) is None
     finally:
         consumer.close()
 
