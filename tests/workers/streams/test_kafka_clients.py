@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import CommitFailedError, MessageSizeTooLargeError
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
@@ -50,17 +50,14 @@ def test_a_transaction_of_which_kafka_refused_a_record_is_not_committed(
     kafka: KafkaConnection, new_topic: Callable[..., str]
 ) -> None:
     """Else offsets would pass frames that have no result."""
-    topic = new_topic(partitions=1)
+    topic = new_topic(partitions=1, **{"max.message.bytes": "1000"})
     group = f"group-{topic}"
     producer = transactional_producer(kafka, "test")
     try:
         producer.begin_transaction()
-        producer.send(topic, value=bytes(2 * 1024 * 1024), partition=0)
+        producer.send(topic, value=bytes(2_000), partition=0)
         with pytest.raises(MessageSizeTooLargeError):
-            producer.send_offsets_to_transaction(
-                {TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)}, group
-            )
-            producer.commit_transaction()
+            _commit(producer, {TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)}, group)
         producer.abort_transaction()
     finally:
         producer.close()
@@ -69,6 +66,11 @@ def test_a_transaction_of_which_kafka_refused_a_record_is_not_committed(
         assert consumer.committed(TopicPartition(topic, 0)) is None
     finally:
         consumer.close()
+
+
+def _commit(producer: KafkaProducer, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
+    producer.send_offsets_to_transaction(offsets, group)
+    producer.commit_transaction()
 
 
 BUSY_S = 0.05
