@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +13,6 @@ from numpy.typing import NDArray
 from models.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-
-SAME_PICTURES = {"Pa_105": "Pa_101"}
-"""Pictures of SD-saliency-900 that are one image with two masks: they must fall on one side of a split."""
 
 _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
 
@@ -80,41 +75,6 @@ def class_of(name: str) -> str:
     """Return the class of a sample: the letters of `In_12`, nothing for other names."""
     prefix = _CLASS_PREFIX.match(name)
     return prefix.group() if prefix else ""
-
-
-def split_samples(samples: Sequence[Sample], held_out_share: float) -> tuple[list[Sample], list[Sample]]:
-    """Split samples into those to train on and those to choose by.
-
-    The split depends on names alone and takes the same share of every class (the letters of `In_12`).
-
-    Args:
-        samples: to be split.
-        held_out_share: 0 to 1, share of every class that is held out.
-
-    Returns:
-        Training samples and held-out samples, each in the given order.
-    """
-    held_out: set[str] = set()
-    for members in _by_class(samples):
-        ranked = sorted(members, key=_rank)
-        held_out.update(ranked[: round(len(ranked) * held_out_share)])
-    kept = [sample for sample in samples if _identity(sample.name) not in held_out]
-    return kept, [sample for sample in samples if _identity(sample.name) in held_out]
-
-
-def _by_class(samples: Iterable[Sample]) -> Iterable[set[str]]:
-    classes: dict[str, set[str]] = {}
-    for sample in samples:
-        classes.setdefault(class_of(sample.name), set()).add(_identity(sample.name))
-    return classes.values()
-
-
-def _identity(name: str) -> str:
-    return SAME_PICTURES.get(name, name)
-
-
-def _rank(identity: str) -> bytes:
-    return hashlib.blake2b(identity.encode(), digest_size=8).digest()
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

@@ -1,0 +1,137 @@
+"""`coilwatch train`: weights from a recipe and a folder of steel."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ingest.simulation import write_tiles
+from orchestration.cli.console import activity, say
+from orchestration.cli.folders import made_folder
+
+if TYPE_CHECKING:
+    from models.training.recipe import Recipe
+    from models.training.run import TrainingRun
+
+STRIP_TILES = 1_600
+"""Tiles come in eighths of a coil: 200 coils, more than a run can learn by heart."""
+
+STRIP_SEED = 1
+"""Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
+
+STRIP_FOLDER = "strip"
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Shipped recipe or TOML file.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder of real steel: images/ and masks/.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder of weights, log, plots and the state to go on from."),
+    ],
+    strip: Annotated[
+        list[Path] | None,
+        typer.Option("--strip", help="Folder of simulated strip.", show_default="written where needed"),
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option("--fold", min=0, help="Part of a cross-validation that is held out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Instead of the recipe's.")] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="auto, cpu, cuda, or one of several GPUs as cuda:1.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Processor threads.", show_default="all")
+    ] = None,
+    loaders: Annotated[
+        int | None,
+        typer.Option(
+            "--loaders", min=0, help="Processes that prepare images.", show_default="by GPU and processors"
+        ),
+    ] = None,
+) -> None:
+    """Train a network by a recipe, or go on with a run that was cut off.
+
+    Some images of the data folder are held out: they choose between weights and never train. Images of
+    SD-saliency-900's test split are refused. Recipes that train on simulated strip get it written into the
+    output folder, unless --strip names some.
+
+    The output folder then holds RECIPE.safetensors (the best averaged weights, whose metadata say how to make
+    them again), training.svg (loss, learning rate, IoU), log.jsonl (the same as figures) and
+    state.safetensors. Killed at any moment, the same command goes on from there and ends with the weights of
+    an uninterrupted run, on the same processor with as many threads.
+
+    Example: coilwatch train csnet-first --data sd-saliency-900/train --output runs/csnet-first
+    """
+    with activity("Loading PyTorch ..."):
+        # torch takes seconds to import, and every command imports this module.
+        import torch  # noqa: PLC0415
+
+        from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
+        from models.training.run import TrainingRun  # noqa: PLC0415
+
+    path = find_recipe(recipe)
+    chosen = load_recipe(path, fold=fold, seed=seed)
+    made_folder(output)
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    strips = tuple(strip or ())
+    if chosen.needs_strip and not strips:
+        strips = (_simulated_strip(output),)
+    run = TrainingRun(
+        chosen,
+        data,
+        output,
+        command=remake_command(recipe, chosen, fold=fold, seed=seed, own_strip=bool(strip)),
+        strips=strips,
+        device=device,
+        loaders=_loaders(device) if loaders is None else loaders,
+    )
+    _show(run)
+
+
+def remake_command(
+    recipe: str, chosen: Recipe, *, fold: int | None, seed: int | None, own_strip: bool
+) -> str:
+    """The command that makes the weights of a run again, folders left to fill in."""
+    words = ["coilwatch", "train", recipe if recipe == chosen.name else f"{chosen.name}.toml"]
+    words += ["--data", "DIR"]
+    words += ["--strip", "DIR"] if own_strip else []
+    words += [] if fold is None else ["--fold", str(fold)]
+    words += [] if seed is None else ["--seed", str(seed)]
+    return shlex.join([*words, "--output", "DIR"])
+
+
+def _show(run: TrainingRun) -> None:
+    from models.training.run import run_training  # noqa: PLC0415
+    from orchestration.cli.training_view import TrainingView, training_progress  # noqa: PLC0415
+
+    with training_progress() as bars:
+        weights = run_training(run, [TrainingView(bars, run.recipe)])
+    say(f"Wrote {weights}, and training.svg and log.jsonl beside it")
+    if run.recipe.normalisation != "steel":
+        say(
+            f"Note: these weights take images normalised as {run.recipe.normalisation}; segment and inspect "
+            "normalise as steel. They are for comparison alone."
+        )
+
+
+def _simulated_strip(output: Path) -> Path:
+    folder = output / STRIP_FOLDER
+    if not folder.exists():
+        with activity(f"Writing {STRIP_TILES:,} tiles of simulated strip ..."):
+            unfinished = folder.with_name(f"{STRIP_FOLDER}.unfinished")
+            write_tiles(unfinished, tiles=STRIP_TILES, seed=STRIP_SEED)
+            unfinished.rename(folder)
+    return folder
+
+
+def _loaders(device: str) -> int:
+    """Processes beside the one that feeds a GPU; none where the processor itself is the device."""
+    import torch  # noqa: PLC0415
+
+    feeds_gpu = torch.cuda.is_available() and device != "cpu"
+    return max(1, (os.cpu_count() or 1) - 1) if feeds_gpu else 0
