@@ -9,7 +9,6 @@ from torch import nn
 from models.training.recipe import Recipe
 from models.training.watching import Standing, Watcher
 from models.weights.files import WeightsInfo, save_weights, weights_of
-from models.weights.registry import SUFFIX
 
 DIGITS = 5
 """Of the figures in the metadata."""
@@ -19,14 +18,14 @@ class Exporter(Watcher):
     """Writes the best weights of the phase that runs; the last phase's stay.
 
     Args:
-        folder: of the run.
+        path: of the file.
         recipe: of the run.
         data: what trains, in words.
         command: that makes these weights again.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, data: str, command: str) -> None:
-        self.path = folder / f"{recipe.name}{SUFFIX}"
+    def __init__(self, path: Path, recipe: Recipe, data: str, command: str) -> None:
+        self._path = path
         self._recipe = recipe
         self._data = (
             data if recipe.normalisation == "steel" else f"{data}, normalised as {recipe.normalisation}"
@@ -49,4 +48,4 @@ class Exporter(Watcher):
             recipe=self._command,
             metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         )
-        save_weights(self.path, weights_of(network), info)
+        save_weights(self._path, weights_of(network), info)

@@ -18,6 +18,7 @@ from models.training.sharing import Member
 from models.training.trainer import Trainer
 from models.training.watching import Watcher
 from models.weights.files import write_atomically
+from models.weights.registry import SUFFIX
 
 LOCK_FILE = "run.lock"
 PLOT_FILE = "training.svg"
@@ -45,8 +46,13 @@ class TrainingRun:
     device: str = "auto"
     loaders: int = 0
 
+    @property
+    def weights(self) -> Path:
+        """The file of the best weights."""
+        return self.output / f"{self.recipe.name}{SUFFIX}"
 
-def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> Path:  # noqa: B008 - frozen
+
+def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> None:  # noqa: B008 - frozen
     """Train to the end, or to the end of what is left.
 
     Args:
@@ -54,21 +60,17 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
         watchers: told of what happens.
         member: of the processes that share the run.
 
-    Returns:
-        The weights file.
-
     Raises:
         ModelsError: data or recipe that cannot be used, or a run that fails.
     """
     where = execution(run.device, low_precision=run.recipe.bfloat16)
     data = gather(run.recipe, run.steel, run.strips)
-    exporter = Exporter(run.output, run.recipe, data.description, run.command)
+    exporter = Exporter(run.weights, run.recipe, data.description, run.command)
     with _alone(run.output) if member.is_first else nullcontext():
         trainer = Trainer(run.recipe, data, run.output, where, loaders=run.loaders, member=member)
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:
             _plot(run)
-    return exporter.path
 
 
 def _plot(run: TrainingRun) -> None:

@@ -12,10 +12,13 @@ import typer
 from ingest.simulation import write_tiles
 from orchestration.cli.console import activity, say
 from orchestration.cli.folders import made_folder
+from orchestration.cli.state import state
 
 if TYPE_CHECKING:
     from models.training.recipe import Recipe
     from models.training.run import TrainingRun
+    from orchestration.settings import RaySettings
+    from orchestration.shared_training import SharedRun
 
 STRIP_TILES = 1_600
 """Tiles come in eighths of a coil: 200 coils, more than a run can learn by heart."""
@@ -27,6 +30,7 @@ STRIP_FOLDER = "strip"
 
 
 def train(
+    context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Shipped recipe or TOML file.")],
     data: Annotated[Path, typer.Option("--data", help="Folder of real steel: images/ and masks/.")],
     output: Annotated[
@@ -53,6 +57,9 @@ def train(
             "--loaders", min=0, help="Processes that prepare images.", show_default="by GPU and processors"
         ),
     ] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="GPUs or processes that share every batch.")
+    ] = 1,
 ) -> None:
     """Train a network by a recipe, or go on with a run that was cut off.
 
@@ -65,6 +72,9 @@ def train(
     state.safetensors. Killed at any moment, the same command goes on from there and ends with the weights of
     an uninterrupted run, on the same processor with as many threads.
 
+    Several processes, each with a GPU of its own where there are GPUs, share every batch by Ray Train, on
+    the cluster that the settings name or one that is started for it.
+
     Example: coilwatch train csnet-first --data sd-saliency-900/train --output runs/csnet-first
     """
     with activity("Loading PyTorch ..."):
@@ -73,11 +83,13 @@ def train(
 
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
+        from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
     chosen = load_recipe(path, fold=fold, seed=seed)
     made_folder(output)
-    torch.set_num_threads(threads or os.cpu_count() or 1)
+    threads = threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
     strips = tuple(strip or ())
     if chosen.needs_strip and not strips:
         strips = (_simulated_strip(output),)
@@ -85,16 +97,23 @@ def train(
         chosen,
         data,
         output,
-        command=remake_command(recipe, chosen, fold=fold, seed=seed, own_strip=bool(strip)),
+        command=remake_command(
+            recipe, chosen, fold=fold, seed=seed, own_strip=bool(strip), processes=processes
+        ),
         strips=strips,
         device=device,
         loaders=_loaders(device) if loaders is None else loaders,
     )
-    _show(run)
+    if processes == 1:
+        _train_here(run)
+    else:
+        shared = SharedRun(run, processes, threads=max(1, threads // processes))
+        _train_shared(shared, state(context).settings.ray)
+    _say_what_came_out(run)
 
 
 def remake_command(
-    recipe: str, chosen: Recipe, *, fold: int | None, seed: int | None, own_strip: bool
+    recipe: str, chosen: Recipe, *, fold: int | None, seed: int | None, own_strip: bool, processes: int
 ) -> str:
     """The command that makes the weights of a run again, folders left to fill in."""
     words = ["coilwatch", "train", recipe if recipe == chosen.name else f"{chosen.name}.toml"]
@@ -102,16 +121,29 @@ def remake_command(
     words += ["--strip", "DIR"] if own_strip else []
     words += [] if fold is None else ["--fold", str(fold)]
     words += [] if seed is None else ["--seed", str(seed)]
+    words += ["--processes", str(processes)] if processes > 1 else []
     return shlex.join([*words, "--output", "DIR"])
 
 
-def _show(run: TrainingRun) -> None:
+def _train_here(run: TrainingRun) -> None:
     from models.training.run import run_training  # noqa: PLC0415
     from orchestration.cli.training_view import TrainingView, training_progress  # noqa: PLC0415
 
     with training_progress() as bars:
-        weights = run_training(run, [TrainingView(bars, run.recipe)])
-    say(f"Wrote {weights}, and training.svg and log.jsonl beside it")
+        run_training(run, [TrainingView(bars, run.recipe)])
+
+
+def _train_shared(shared: SharedRun, ray: RaySettings) -> None:
+    from orchestration.cli.training_view import TrainingView, following, training_progress  # noqa: PLC0415
+    from orchestration.shared_training import train_shared  # noqa: PLC0415
+
+    run = shared.run
+    with training_progress() as bars, following(run.output, TrainingView(bars, run.recipe), run.recipe):
+        train_shared(shared, ray)
+
+
+def _say_what_came_out(run: TrainingRun) -> None:
+    say(f"Wrote {run.weights}, and training.svg and log.jsonl beside it")
     if run.recipe.normalisation != "steel":
         say(
             f"Note: these weights take images normalised as {run.recipe.normalisation}; segment and inspect "

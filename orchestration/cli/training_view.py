@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from models.errors import TrainingError
 from models.training.recipe import Recipe
+from models.training.run_log import read_log
+from models.training.scoring import Scores
 from models.training.watching import Standing, StepReport, Watcher
 from orchestration.cli.console import err, say
 
@@ -14,6 +23,10 @@ SMOOTHING = 0.98
 
 ETA_WINDOW_S = 600.0
 """Time left is judged by the last ten minutes: phases differ in the length of their steps."""
+
+
+FOLLOW_EVERY_S = 1.0
+"""How often the log of a run in other processes is read: it grows by a line every twenty steps."""
 
 
 def training_progress() -> Progress:
@@ -55,6 +68,10 @@ class TrainingView(Watcher):
         self._bars.update(self._task, completed=report.step, description=report.phase, note=note)
 
     def on_score(self, standing: Standing, network: nn.Module) -> None:  # noqa: ARG002 - the figures alone
+        self.scored(standing)
+
+    def scored(self, standing: Standing) -> None:
+        """Take note of a scoring."""
         figures = f"IoU {standing.steel.iou:.4f}"
         if standing.strip is not None:
             figures += f", strip {standing.strip.iou:.4f}"
@@ -63,3 +80,45 @@ class TrainingView(Watcher):
         loss = f"loss {self._loss:.4f}, " if self._loss is not None else ""
         best = ", best so far" if standing.is_best else ""
         say(f"step {standing.step} ({standing.phase}): {loss}held-out {figures}{best}")
+
+
+@contextmanager
+def following(folder: Path, view: TrainingView, recipe: Recipe) -> Iterator[None]:
+    """Within the block, show the run that other processes do in a folder, by its log."""
+    ended = Event()
+
+    def follow() -> None:
+        shown = len(_lines(folder))
+        while not ended.wait(FOLLOW_EVERY_S):
+            shown = _show_lines(folder, view, recipe, shown)
+        _show_lines(folder, view, recipe, shown)
+
+    thread = Thread(target=follow, name="training log", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _show_lines(folder: Path, view: TrainingView, recipe: Recipe, shown: int) -> int:
+    lines = _lines(folder)
+    for line in lines[shown:]:
+        _show_line(line, view, recipe)
+    return len(lines)
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return read_log(folder)
+    except TrainingError:
+        return []
+
+
+def _show_line(line: Mapping[str, Any], view: TrainingView, recipe: Recipe) -> None:
+    if "loss" in line:
+        view.on_step(StepReport(line["step"], recipe.total_steps, line["phase"], line["loss"], line["rate"]))
+    else:
+        strip = Scores(**line["strip"]) if "strip" in line else None
+        view.scored(Standing(line["step"], line["phase"], Scores(**line["steel"]), strip, line["best"]))
