@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelsError, TrainingError
-from models.training.data import gather
 from models.training.devices import execution
 from models.training.run import TrainingRun, run_training
 from models.training.sharing import Member
@@ -60,13 +59,14 @@ def train_shared(shared: SharedRun, ray: RaySettings) -> None:
     run = replace(
         here,
         steel=here.steel.resolve(),
-        strips=tuple(strip.resolve() for strip in here.strips),
+        strips=tuple(folder.resolve() for folder in here.strips),
+        unlabelled=tuple(folder.resolve() for folder in here.unlabelled),
         output=here.output.resolve(),
     )
     on_gpu = execution(run.device, low_precision=False).on_gpu
     _check_installed()
     # What cannot be used is said before a cluster is started, and not tried again by it.
-    gather(run.recipe, run.steel, run.strips)
+    run.data()
     with _cluster(ray, shared.processes):
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
         from ray.train.torch import TorchTrainer  # noqa: PLC0415

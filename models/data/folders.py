@@ -71,6 +71,23 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
 
 
+def load_unlabelled(folder: Path) -> list[Sample]:
+    """Return the images of a folder and of all in it but `masks`, sorted by path, with nothing marked.
+
+    Raises:
+        DatasetError: no images, or an unreadable file.
+    """
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name != "masks"
+    )
+    if not paths:
+        raise DatasetError(f"no images in {folder}")
+    images = [_read_grey(path) for path in paths]
+    return [Sample(path.stem, image, np.zeros_like(image)) for path, image in zip(paths, images, strict=True)]
+
+
 def class_of(name: str) -> str:
     """Return the class of a sample: the letters of `In_12`, nothing for other names."""
     prefix = _CLASS_PREFIX.match(name)

@@ -55,7 +55,7 @@ class Batches(Dataset[SaliencyBatch]):
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         items: list[SaliencyItem] = []
         for slot in range(first, first + batch - from_strip):
-            sample = self._steel_sample(phase, slot, generator)
+            sample = self._sample(phase, slot, generator)
             items.append(_steel_item(phase, sample, steel, generator))
         for _ in range(from_strip):
             sample = _drawn(self._data.strip, generator)
@@ -68,12 +68,13 @@ class Batches(Dataset[SaliencyBatch]):
         numbers = [self._recipe.seed, step]
         return np.random.default_rng([*numbers, self._member.rank] if self._member.rank else numbers)
 
-    def _steel_sample(self, phase: Phase, slot: int, generator: Generator) -> Sample:
+    def _sample(self, phase: Phase, slot: int, generator: Generator) -> Sample:
+        samples = self._data.steel if phase.source == "steel" else self._data.unlabelled
         if phase.order == "drawn":
-            return _drawn(self._data.steel, generator)
-        epoch, place = divmod(slot, len(self._data.steel))
-        order = generator_of(Draw.ORDER, self._recipe.seed, epoch).permutation(len(self._data.steel))
-        return self._data.steel[int(order[place])]
+            return _drawn(samples, generator)
+        epoch, place = divmod(slot, len(samples))
+        order = generator_of(Draw.ORDER, self._recipe.seed, epoch).permutation(len(samples))
+        return samples[int(order[place])]
 
 
 def _steel_item(phase: Phase, sample: Sample, ours: Augmentation, generator: Generator) -> SaliencyItem:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from models.data.folders import Sample, load_samples
+from models.data.folders import Sample, load_samples, load_unlabelled
 from models.data.sources import folder_sources, with_noisy_copies
 from models.data.splits import split_fold, split_samples
 from models.errors import DatasetError, TrainingError
@@ -31,6 +31,7 @@ class TrainingData:
         held_out_steel: chooses.
         strip: trains.
         held_out_strip: chooses.
+        unlabelled: trains by a teacher's maps; its masks are empty.
         source: where the steel is from, for the weights' metadata.
     """
 
@@ -38,13 +39,15 @@ class TrainingData:
     held_out_steel: Sequence[Sample]
     strip: Sequence[Sample] = ()
     held_out_strip: Sequence[Sample] = ()
+    unlabelled: Sequence[Sample] = ()
     source: str = "steel"
 
     @cached_property
     def digest(self) -> str:
         """16 hex digits over names and pixels: a run goes on with the data that it began with."""
         state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-        for part in (self.steel, self.held_out_steel, self.strip, self.held_out_strip):
+        parts = (self.steel, self.held_out_steel, self.strip, self.held_out_strip, self.unlabelled)
+        for part in parts:
             state.update(f"{len(part)}".encode())
             for sample in part:
                 state.update(f"{sample.name}{sample.image.shape}".encode())
@@ -58,16 +61,21 @@ class TrainingData:
         text = f"{len(self.steel)} images of {self.source}"
         if self.strip:
             text += f" and {len(self.strip)} tiles of simulated strip"
+        if self.unlabelled:
+            text += f" and {len(self.unlabelled)} unlabelled images"
         return f"{text}, digest {self.digest}"
 
 
-def gather(recipe: Recipe, steel: Path, strips: Sequence[Path] = ()) -> TrainingData:
+def gather(
+    recipe: Recipe, steel: Path, strips: Sequence[Path] = (), unlabelled: Sequence[Path] = ()
+) -> TrainingData:
     """Read and split what a recipe trains on.
 
     Args:
         recipe: how to split.
         steel: folder of real steel, `images` and `masks`.
         strips: folders of simulated strip, read where the recipe needs strip.
+        unlabelled: folders of images, with folders in them, read where the recipe needs a teacher.
 
     Raises:
         DatasetError: a folder that cannot be used.
@@ -94,6 +102,7 @@ def gather(recipe: Recipe, steel: Path, strips: Sequence[Path] = ()) -> Training
         [source.load() for source in held_out],
         strip[:cut],
         strip[cut:],
+        _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
         source,
     )
 
@@ -132,4 +141,15 @@ def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
             f"expected more than the {recipe.held_out_strip_tiles} strip tiles that are held out, "
             f"got {len(samples)}"
         )
+    return samples
+
+
+def _unlabelled(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
+    if not folders:
+        raise DatasetError(f"recipe {recipe.name} trains on unlabelled steel: expected a folder, got none")
+    samples: list[Sample] = []
+    for folder in folders:
+        found = load_unlabelled(folder)
+        refuse_test_images(folder, [sample.name for sample in found])
+        samples += found
     return samples

@@ -56,6 +56,7 @@ class Phase(Record):
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
         order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
+        source: "steel" with its masks, or "unlabelled" steel, whose masks are the maps of a teacher.
         loss: instead of the recipe's.
     """
 
@@ -74,6 +75,7 @@ class Phase(Record):
     augmentation: tuple[AugmentationStep, ...] = ()
     multi_scale_px: tuple[Positive, ...] = ()
     order: Literal["drawn", "epochs"] = "drawn"
+    source: Literal["steel", "unlabelled"] = "steel"
     loss: Losses = ()
 
     def rate(self, step: int) -> float:
@@ -143,6 +145,8 @@ class Recipe(Record):
             raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
         if not self.loss:
             raise ValueError("loss: expected at least one")
+        if any(phase.source == "unlabelled" and phase.strip_share for phase in self.phases):
+            raise ValueError("phases: one of unlabelled steel has no share of strip")
         return self
 
     @property
@@ -159,6 +163,11 @@ class Recipe(Record):
     def needs_strip(self) -> bool:
         """Whether any phase trains on simulated strip."""
         return any(phase.strip_share for phase in self.phases)
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any phase learns from a teacher's maps of unlabelled steel."""
+        return any(phase.source == "unlabelled" for phase in self.phases)
 
     @property
     def digest(self) -> str:

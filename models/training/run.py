@@ -8,13 +8,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from models.errors import TrainingError
-from models.training.data import gather
+from models.training.data import TrainingData, gather
 from models.training.devices import execution
 from models.training.export import Exporter
 from models.training.recipe import Recipe
 from models.training.run_log import RunLog, read_log
 from models.training.sharing import Member
+from models.training.teacher import Teacher, load_teacher
 from models.training.trainer import Trainer
 from models.training.watching import Watcher
 from models.weights.files import write_atomically
@@ -32,6 +35,8 @@ class TrainingRun:
         recipe: what to do.
         steel: folder of real steel, `images` and `masks`.
         strips: folders of simulated strip.
+        unlabelled: folders of steel without masks.
+        teacher: weights whose maps take the place of those masks.
         output: folder of state, log, weights and plots; a run that was cut off goes on there.
         command: that makes the weights again, for their metadata.
         device: "auto", "cpu", "cuda" or one of several GPUs as "cuda:1".
@@ -43,6 +48,8 @@ class TrainingRun:
     output: Path
     command: str
     strips: tuple[Path, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
+    teacher: str | None = None
     device: str = "auto"
     loaders: int = 0
 
@@ -50,6 +57,30 @@ class TrainingRun:
     def weights(self) -> Path:
         """The file of the best weights."""
         return self.output / f"{self.recipe.name}{SUFFIX}"
+
+    def data(self) -> TrainingData:
+        """Read and split its samples.
+
+        Raises:
+            DatasetError: a folder that cannot be used.
+            TrainingError: test images, or a split that leaves no sample on a side.
+        """
+        return gather(self.recipe, self.steel, self.strips, self.unlabelled)
+
+    def load_teacher(self, device: torch.device) -> Teacher | None:
+        """Read its teacher, where the recipe needs one.
+
+        Raises:
+            TrainingError: it needs one and none was named.
+            WeightsError: no such weights, or damaged ones.
+        """
+        if not self.recipe.needs_teacher:
+            return None
+        if self.teacher is None:
+            raise TrainingError(
+                f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
+            )
+        return load_teacher(self.teacher, device)
 
 
 def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> None:  # noqa: B008 - frozen
@@ -64,10 +95,14 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
         ModelsError: data or recipe that cannot be used, or a run that fails.
     """
     where = execution(run.device, low_precision=run.recipe.bfloat16)
-    data = gather(run.recipe, run.steel, run.strips)
-    exporter = Exporter(run.weights, run.recipe, data.description, run.command)
+    data = run.data()
+    teacher = run.load_teacher(where.device)
+    described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
+    exporter = Exporter(run.weights, run.recipe, described, run.command)
     with _alone(run.output) if member.is_first else nullcontext():
-        trainer = Trainer(run.recipe, data, run.output, where, loaders=run.loaders, member=member)
+        trainer = Trainer(
+            run.recipe, data, run.output, where, loaders=run.loaders, member=member, teacher=teacher
+        )
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:
             _plot(run)

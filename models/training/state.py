@@ -31,6 +31,7 @@ class Progress:
         lost_steps: in a row without a finite gradient.
         recipe: its digest.
         data: its digest.
+        teacher: digest of its weights.
         processes: that share the run.
     """
 
@@ -39,6 +40,7 @@ class Progress:
     lost_steps: int = 0
     recipe: str = ""
     data: str = ""
+    teacher: str = ""
     processes: int = 1
 
     def check(self, expected: Progress, folder: Path) -> None:
@@ -47,7 +49,7 @@ class Progress:
         Raises:
             TrainingError: it is another; the message says in what.
         """
-        for name in ("recipe", "data", "processes"):
+        for name in ("recipe", "data", "teacher", "processes"):
             found, wanted = getattr(self, name), getattr(expected, name)
             if found != wanted:
                 raise TrainingError(f"{folder} holds a run of other {name}: expected {wanted}, got {found}")

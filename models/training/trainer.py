@@ -28,6 +28,7 @@ from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.sharing import Member, PenalisedNetwork, shared_pass
 from models.training.state import Progress, load_state, save_state
+from models.training.teacher import Teacher
 from models.training.watching import Standing, StepReport, Watcher
 
 MAX_LOST_STEPS = 20
@@ -49,10 +50,11 @@ class Trainer:
         execution: where and in which precision.
         loaders: processes that make batches ahead.
         member: of the processes that share the run.
+        teacher: of phases on unlabelled steel.
 
     Raises:
-        TrainingError: the recipe needs strip and there is none, asks for what the network does not have, or
-            the state is not of this recipe and data.
+        TrainingError: the recipe needs strip or a teacher and there is none, asks for what the network does
+            not have, or the state is not of this recipe and data.
     """
 
     def __init__(
@@ -64,14 +66,18 @@ class Trainer:
         *,
         loaders: int = 0,
         member: Member = Member(),  # noqa: B008 - frozen
+        teacher: Teacher | None = None,
     ) -> None:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
+        if recipe.needs_teacher and (teacher is None or not data.unlabelled):
+            raise TrainingError(f"recipe {recipe.name} needs a teacher and unlabelled steel: expected both")
         self.recipe = recipe
         self.data = data
         self.folder = folder
         self._execution = execution
         self._member = member
+        self._teacher = teacher
         self._loaders = loaders
         torch.manual_seed(recipe.seed)
         self.network = build(recipe.network, width=recipe.width, **recipe.knobs).to(execution.device)
@@ -126,7 +132,12 @@ class Trainer:
                 self._score_and_save(phase, step_in_phase, watching)
 
     def _resume(self) -> Progress:
-        expected = Progress(recipe=self.recipe.digest, data=self.data.digest, processes=self._member.count)
+        expected = Progress(
+            recipe=self.recipe.digest,
+            data=self.data.digest,
+            teacher=self._teacher.digest if self._teacher else "",
+            processes=self._member.count,
+        )
         progress = load_state(self.folder, self.network, self.average, self.optimizer, expected)
         return progress or expected
 
@@ -137,7 +148,7 @@ class Trainer:
         self._seed_dropout()
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(criterion, batch)
+        loss = self._loss(phase, criterion, batch)
         (loss * self._execution.loss_scale).backward()  # type: ignore[no-untyped-call]
         if self._finite_gradient():
             self.progress.lost_steps = 0
@@ -147,9 +158,11 @@ class Trainer:
             self._lose_step()
         return float(loss.detach())
 
-    def _loss(self, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
+    def _loss(self, phase: Phase, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
         device, low_precision = self._execution.device, self._execution.low_precision
         pixels, masks = (plane.to(device, non_blocking=True) for plane in (batch.images, batch.masks))
+        if phase.source == "unlabelled" and self._teacher is not None:
+            masks = self._teacher.maps(pixels)
         images = self._normalise(pixels, self.network.in_channels)
         if self.recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,14 @@ def train(
     strip: Annotated[
         list[Path] | None,
         typer.Option("--strip", help="Folder of simulated strip.", show_default="written where needed"),
+    ] = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option("--unlabelled", help="Folder of steel without masks, for recipes with a teacher."),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", help="Shipped weights or a file, whose maps such recipes learn from."),
     ] = None,
     fold: Annotated[
         int | None, typer.Option("--fold", min=0, help="Part of a cross-validation that is held out.")
@@ -98,9 +107,15 @@ def train(
         data,
         output,
         command=remake_command(
-            recipe, chosen, fold=fold, seed=seed, own_strip=bool(strip), processes=processes
+            recipe,
+            chosen,
+            {"--strip": "DIR" if strip else None, "--unlabelled": "DIR" if unlabelled else None}
+            | {"--teacher": teacher and Path(teacher).name, "--fold": fold, "--seed": seed}
+            | {"--processes": processes if processes > 1 else None},
         ),
         strips=strips,
+        unlabelled=tuple(unlabelled or ()),
+        teacher=_absolute(teacher),
         device=device,
         loaders=_loaders(device) if loaders is None else loaders,
     )
@@ -112,17 +127,23 @@ def train(
     _say_what_came_out(run)
 
 
-def remake_command(
-    recipe: str, chosen: Recipe, *, fold: int | None, seed: int | None, own_strip: bool, processes: int
-) -> str:
-    """The command that makes the weights of a run again, folders left to fill in."""
+def remake_command(recipe: str, chosen: Recipe, options: Mapping[str, object]) -> str:
+    """The command that makes the weights of a run again, folders left to fill in.
+
+    Args:
+        recipe: as it was named.
+        chosen: what it was found to be.
+        options: those that decide what comes out; None is left out.
+    """
     words = ["coilwatch", "train", recipe if recipe == chosen.name else f"{chosen.name}.toml"]
     words += ["--data", "DIR"]
-    words += ["--strip", "DIR"] if own_strip else []
-    words += [] if fold is None else ["--fold", str(fold)]
-    words += [] if seed is None else ["--seed", str(seed)]
-    words += ["--processes", str(processes)] if processes > 1 else []
+    words += [word for name, value in options.items() if value is not None for word in (name, str(value))]
     return shlex.join([*words, "--output", "DIR"])
+
+
+def _absolute(model: str | None) -> str | None:
+    """A weights file by its whole path, since workers run elsewhere; a shipped name as it is."""
+    return str(Path(model).resolve()) if model and Path(model).is_file() else model
 
 
 def _train_here(run: TrainingRun) -> None:

@@ -23,7 +23,7 @@ from tests.models.training.runs import phase_of, recipe_of
 def run(tmp_path: Path) -> TrainingRun:
     for index in range(1, 9):
         write_sample(tmp_path / "steel", patch_sample(f"In_{index}", seed=index, side=32))
-    recipe = recipe_of(phase_of(4, batch=6), held_out_share=0.25)
+    recipe = recipe_of(phase_of(4), held_out_share=0.25)
     return TrainingRun(recipe, tmp_path / "steel", tmp_path / "run", "coilwatch train test", device="cpu")
 
 
@@ -42,8 +42,6 @@ def test_two_processes_train_to_the_end(run: TrainingRun) -> None:
     with pytest.raises(TrainingError, match="other processes: expected 1, got 2"):
         run_training(run)
     assert (run.output / STATE_FILE).read_bytes() == before
-    with pytest.raises(TrainingError, match="other processes: expected 3, got 2"):
-        train_shared(SharedRun(run, processes=3, threads=1), RaySettings())
 
 
 def test_test_images_do_not_reach_a_cluster(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,23 @@ def test_the_real_folders_are_told_apart(data_dir: Path) -> None:
         gather(recipe, data_dir / "sd-saliency-900" / "test")
 
 
+def test_unlabelled_steel_is_read_from_folders_in_folders(steel: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(phase_of(source="unlabelled"), held_out_share=0.2)
+    other = tmp_path / "other"
+    write_sample(other / "deeper", patch_sample("b", seed=1, side=32))
+    write_sample(other / "first", patch_sample("a", seed=2, side=40))
+    data = gather(recipe, steel, unlabelled=[other])
+    assert [(sample.name, sample.is_clean) for sample in data.unlabelled] == [("b", True), ("a", True)]
+    assert "and 2 unlabelled images, digest" in data.description
+    with pytest.raises(DatasetError, match="trains on unlabelled steel: expected a folder, got none"):
+        gather(recipe, steel)
+    with pytest.raises(DatasetError, match="no images in"):
+        gather(recipe, steel, unlabelled=[tmp_path / "nowhere"])
+    write_sample(other / "of-test", patch_sample("In_70", seed=1, side=32))
+    with pytest.raises(TrainingError, match="In_70 is of SD-saliency-900's test split"):
+        gather(recipe, steel, unlabelled=[other])
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_split_leaves_something_on_both_sides(steel: Path, share: float) -> None:
     with pytest.raises(TrainingError, match="expected images to train on and images to choose by"):

@@ -28,6 +28,10 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         (GOOD.replace("[[phases", 'loss = { kind = "wonder" }\n[[phases'), "loss.0: .*'wonder'"),
         (GOOD.replace("[[phases", 'optimizer = { kind = "wonder" }\n[[phases'), "optimizer: .*'wonder'"),
         (GOOD + 'schedule = { kind = "step" }\n', "schedule.step.at_steps: Field required"),
+        (
+            GOOD + 'source = "unlabelled"\nstrip_share = 0.5\n',
+            "one of unlabelled steel has no share of strip",
+        ),
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
     ],
     ids=[
@@ -44,6 +48,7 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "loss",
         "optimiser",
         "schedule",
+        "unlabelled strip",
         "name that is a path",
     ],
 )

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from models.data.steps import PUBLISHED_STEPS
+from models.networks.build import build
 from models.training.data import TrainingData
 from models.training.recipe import Phase, Recipe, find_recipe, load_recipe, shipped_recipes
+from models.training.teacher import Teacher
 from models.training.trainer import Trainer
 from tests.models.samples import patch_sample
 from tests.models.training.runs import CPU, DATA
@@ -23,6 +25,7 @@ SPREAD = TrainingData(
     DATA.held_out_steel,
     DATA.strip,
     DATA.held_out_strip,
+    unlabelled=[patch_sample(f"{seed}", seed, side=200) for seed in range(2)],
 )
 
 PUBLISHED = {
@@ -61,7 +64,8 @@ def tiny(recipe: Recipe) -> Recipe:
 def test_every_recipe_takes_its_steps(name: str, tmp_path: Path) -> None:
     recipe = shipped(name)
     assert recipe.name == name
-    trainer = Trainer(tiny(recipe), SPREAD, tmp_path, CPU)
+    teacher = Teacher(build("scfnet", width=0.5).eval(), "digest", "version")
+    trainer = Trainer(tiny(recipe), SPREAD, tmp_path, CPU, teacher=teacher)
     trainer.train()
     assert trainer.progress.step == len(recipe.phases)
     assert trainer.progress.lost_steps == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,27 @@ def test_weights_for_comparison_say_how_they_are_normalised(steel: Path) -> None
     run_training(run)
     _, info = read_weights(run.weights)
     assert info.data.endswith(", normalised as imagenet")
+
+
+def test_a_student_learns_from_the_maps_of_a_teacher(steel: Path, tmp_path: Path) -> None:
+    first = run_of(steel)
+    run_training(first)
+    write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
+    recipe = recipe_of(
+        phase_of(2, source="unlabelled", loss={"kind": "dice"}), phase_of(1, name="b"), held_out_share=0.25
+    )
+    student = TrainingRun(
+        recipe, steel, tmp_path / "student", COMMAND, unlabelled=(tmp_path / "other",), device="cpu"
+    )
+    with pytest.raises(TrainingError, match="expected weights of one, got none"):
+        run_training(student)
+    student = replace(student, teacher=str(first.weights))
+    run_training(student)
+    _, info = read_weights(student.weights)
+    teacher = read_weights(first.weights)[1]
+    assert info.data.endswith(f", teacher test.23 {teacher.digest}")
+    with pytest.raises(TrainingError, match="other teacher"):
+        run_training(replace(student, teacher="csnet-x1"))
 
 
 def test_two_runs_cannot_share_a_folder(steel: Path) -> None:
