@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.data.steps import AugmentationStep
 from models.errors import RecipeError
@@ -28,11 +28,23 @@ def _known_network(name: str) -> str:
 
 
 class LossWeights(_Record):
-    """Weights of the hybrid loss."""
+    """Weights of the hybrid loss; a recipe with several such tables adds them up.
+
+    Attributes:
+        bce: of binary cross entropy.
+        ssim: of the structural term.
+        iou: of the overlap term.
+        map_weights: of every supervised map, the final one first; all 1 without.
+    """
 
     bce: float = Field(default=1.0, ge=0)
     ssim: float = Field(default=0.0, ge=0)
     iou: float = Field(default=1.0, ge=0)
+    map_weights: tuple[float, ...] | None = None
+
+
+def _as_terms(value: object) -> object:
+    return (value,) if isinstance(value, dict | LossWeights) else value
 
 
 class Phase(_Record):
@@ -81,6 +93,9 @@ class Recipe(_Record):
         ema_decay: of the average of weights that is scored and exported.
         score_every: steps between scorings on the held-out samples.
         bfloat16: run convolutions in bfloat16 where that is safe.
+        encoder_rate_factor: on the learning rate of the part of the network named `backbone`.
+        channels_last: memory layout of the network and its input; float32 alone is safe in it.
+        loss: terms that are added up.
     """
 
     name: str
@@ -95,7 +110,9 @@ class Recipe(_Record):
     ema_decay: Share = 0.995
     score_every: Positive = 200
     bfloat16: bool = True
-    loss: LossWeights = LossWeights()
+    encoder_rate_factor: float = Field(default=1.0, gt=0)
+    channels_last: bool = False
+    loss: Annotated[tuple[LossWeights, ...], BeforeValidator(_as_terms)] = (LossWeights(),)
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     @property

@@ -85,8 +85,12 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.network = build(recipe.network, width=recipe.width, **recipe.knobs)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
-        self.optimizer = _make_optimizer(self.network, recipe.weight_decay)
-        self.loss = HybridLoss(recipe.loss.bce, recipe.loss.ssim, recipe.loss.iou)
+        if recipe.channels_last:
+            self.network.to(memory_format=torch.channels_last)
+        self.optimizer = _make_optimizer(self.network, recipe.weight_decay, recipe.encoder_rate_factor)
+        self.losses = [
+            HybridLoss(term.bce, term.ssim, term.iou, map_weights=term.map_weights) for term in recipe.loss
+        ]
         self.progress = self._resume()
         self._lost_steps = 0
 
@@ -127,13 +131,13 @@ class Trainer:
     def _step(self, phase: Phase, step_in_phase: int) -> float:
         images, masks = self._batch(phase)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(phase, step_in_phase)
+            group["lr"] = learning_rate(phase, step_in_phase) * group["rate_factor"]
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            outputs: SaliencyOutputs = self.network(network_input(images, self.network.in_channels))
-        loss = self.loss(outputs, masks)
-        loss.backward()
+            outputs: SaliencyOutputs = self.network(self._input(images))
+        loss = torch.stack([loss(outputs, masks) for loss in self.losses]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient_norm)
         if torch.isfinite(norm):
             self._lost_steps = 0
@@ -142,6 +146,10 @@ class Trainer:
         else:
             self._lose_step()
         return float(loss.detach())
+
+    def _input(self, images: Tensor) -> Tensor:
+        layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
+        return network_input(images, self.network.in_channels).contiguous(memory_format=layout)
 
     def _lose_step(self) -> None:
         self._lost_steps += 1
@@ -209,7 +217,17 @@ def learning_rate(phase: Phase, step_in_phase: int) -> float:
     return phase.peak_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _make_optimizer(network: nn.Module, weight_decay: float) -> AdamW:
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return AdamW([{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}])
+def _make_optimizer(network: nn.Module, weight_decay: float, encoder_rate_factor: float) -> AdamW:
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault((parameter.ndim > 1, name.startswith("backbone.")), []).append(parameter)
+    return AdamW(
+        [
+            {
+                "params": parameters,
+                "weight_decay": weight_decay if decayed else 0.0,
+                "rate_factor": encoder_rate_factor if of_encoder else 1.0,
+            }
+            for (decayed, of_encoder), parameters in groups.items()
+        ]
+    )
