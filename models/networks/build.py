@@ -73,10 +73,10 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
                 NetworkSpec(f"csnet-x{factor:g}", "csnet:CSNet", _CSNET, 224, {"base_width": 20 * factor})
                 for factor in (1, 1.2, 1.5, 1.8, 2)
             ),
-            NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256),
-            NetworkSpec("coilnet-s", "coilnet:CoilNet", _COILNET, 256, {"channels": 32, "refinement": False}),
             NetworkSpec("csnet-l-x1", "csnet:CSNet", _CSNET, 224, {"preset": "l-x1"}),
             NetworkSpec("csnet-l-x2", "csnet:CSNet", _CSNET, 224, {"preset": "l-x2"}),
+            NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256),
+            NetworkSpec("coilnet-s", "coilnet:CoilNet", _COILNET, 256, {"channels": 32, "refinement": False}),
         )
     }
 )
