@@ -95,6 +95,7 @@ class Recipe(_Record):
         bfloat16: run convolutions in bfloat16 where that is safe.
         encoder_rate_factor: on the learning rate of the part of the network named `backbone`.
         channels_last: memory layout of the network and its input; float32 alone is safe in it.
+        half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: terms that are added up.
     """
 
@@ -112,6 +113,7 @@ class Recipe(_Record):
     bfloat16: bool = True
     encoder_rate_factor: float = Field(default=1.0, gt=0)
     channels_last: bool = False
+    half_precision: bool = False
     loss: Annotated[tuple[LossWeights, ...], BeforeValidator(_as_terms)] = (LossWeights(),)
     phases: tuple[Phase, ...] = Field(min_length=1)
 
