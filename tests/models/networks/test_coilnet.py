@@ -1,12 +1,18 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import models
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
 from models.networks.normalisation import network_input
+from models.training.recipe import load_recipe
 from tests.models.networks.plain import conv_bn_relu, enlarge, parameters, settled
+
+RECIPES = Path(models.__file__).parent / "recipes"
 
 
 @pytest.fixture
@@ -95,6 +101,16 @@ def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() 
         assert len(small.eval()(torch.empty(1, 3, 64, 64)).sides) == 4
     assert parameters(small) < parameters(plain) < parameters(large)
     assert {name for name, _ in small.named_parameters()} == {name for name, _ in plain.named_parameters()}
+
+
+@pytest.mark.parametrize("name", ["coilnet-m", "coilnet-s"])
+def test_its_recipe_weighs_every_supervised_map(name: str) -> None:
+    recipe = load_recipe(RECIPES / f"{name}.toml")
+    with torch.device("meta"):
+        maps = build(recipe.network, **recipe.structure_knobs).eval()(torch.empty(1, 3, 64, 64)).maps
+    for loss in recipe.loss:
+        assert loss.map_weights is not None
+        assert len(loss.map_weights) == len(maps)
 
 
 def test_pretrained_weights_are_in_the_encoder() -> None:
