@@ -48,4 +48,4 @@ class Exporter(Watcher):
             recipe=self._command,
             metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         )
-        save_weights(self._path, weights_of(network), info)
+        save_weights(self._path, weights_of(network, half=self._recipe.half_precision), info)

@@ -110,7 +110,9 @@ class Recipe(Record):
         ema_decay: of the average of weights that is scored and exported; 0 takes the weights as they are.
         score_every: steps between scorings on the held-out samples.
         bfloat16: run convolutions in bfloat16 where that is safe; on a GPU without it, in float16.
-        channels_last: lay images out as (N, H, W, C) in memory, which some processors convolve faster.
+        channels_last: lay images out as (N, H, W, C) in memory, which some processors convolve
+            faster; float32 alone is safe in it.
+        half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
         phases: one after another.
     """
@@ -136,6 +138,7 @@ class Recipe(Record):
     score_every: Positive = 200
     bfloat16: bool = True
     channels_last: bool = False
+    half_precision: bool = False
     loss: Losses = (HybridTerm(),)
     phases: tuple[Phase, ...] = Field(min_length=1)
 
