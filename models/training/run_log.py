@@ -40,7 +40,12 @@ class RunLog(Watcher):
             loss = sum(self._losses) / len(self._losses)
             self._losses.clear()
             self._write(
-                {"step": report.step, "phase": report.phase, "loss": round(loss, 6), "rate": report.rate}
+                {
+                    "step": report.step,
+                    "phase": report.phase,
+                    "loss": round(loss, 6),
+                    "rate": _short(report.rate),
+                }
             )
 
     def on_score(self, standing: Standing, network: nn.Module) -> None:  # noqa: ARG002 - the figures alone
@@ -70,6 +75,10 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         raise TrainingError(f"{folder} holds no {LOG_FILE}: expected the output folder of a training run")
     return list(_lines(path))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -64,8 +64,9 @@ class TrainingView(Watcher):
     def on_step(self, report: StepReport) -> None:
         before = report.loss if self._loss is None else self._loss
         self._loss = SMOOTHING * before + (1 - SMOOTHING) * report.loss
-        note = f"loss {self._loss:.4f}{self._scores}"
-        self._bars.update(self._task, completed=report.step, description=report.phase, note=note)
+        self._bars.update(
+            self._task, completed=report.step, description=report.phase, note=self._loss_text + self._scores
+        )
 
     def on_score(self, standing: Standing, network: nn.Module) -> None:  # noqa: ARG002 - the figures alone
         self.scored(standing)
@@ -77,9 +78,13 @@ class TrainingView(Watcher):
             figures += f", strip {standing.strip.iou:.4f}"
         if standing.is_best:
             self._scores = f", best {figures} at {standing.step}"
-        loss = f"loss {self._loss:.4f}, " if self._loss is not None else ""
+            self._bars.update(self._task, note=self._loss_text + self._scores)
         best = ", best so far" if standing.is_best else ""
-        say(f"step {standing.step} ({standing.phase}): {loss}held-out {figures}{best}")
+        say(f"step {standing.step} ({standing.phase}): {self._loss_text}, held-out {figures}{best}")
+
+    @property
+    def _loss_text(self) -> str:
+        return "no loss yet" if self._loss is None else f"loss {self._loss:.4f}"
 
 
 @contextmanager

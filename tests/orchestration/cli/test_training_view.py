@@ -40,6 +40,7 @@ def test_a_view_shows_phase_steps_loss_and_best(bars: Progress, said: list[str])
     assert (task.completed, task.total) == (10, 40)
     view.on_step(StepReport(20, 40, "later", 1.5, 1e-3))
     view.on_score(STANDING, nn.Identity())
+    assert task.fields["note"] == "loss 1.5000, best IoU 0.7000, strip 0.6000 at 20"
     view.on_step(StepReport(21, 40, "later", 1.0, 1e-3))
     assert (task.completed, task.description) == (21, "later")
     assert task.fields["note"] == "loss 1.4900, best IoU 0.7000, strip 0.6000 at 20"
