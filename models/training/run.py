@@ -17,6 +17,7 @@ from models.training.export import Exporter
 from models.training.recipe import Recipe
 from models.training.run_log import RunLog, read_log
 from models.training.sharing import Member
+from models.training.state import STATE_FILE
 from models.training.teacher import Teacher, load_teacher
 from models.training.trainer import Trainer
 from models.training.watching import Watcher
@@ -126,4 +127,7 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TrainingError(f"another training runs in {folder}") from None
+        for unfinished in folder.glob(f".{STATE_FILE}.*"):
+            # Of a run that was killed while it wrote; a large network's would soon fill the disk.
+            unfinished.unlink()
         yield

@@ -91,9 +91,10 @@ class TrainingView(Watcher):
 def following(folder: Path, view: TrainingView, recipe: Recipe) -> Iterator[None]:
     """Within the block, show the run that other processes do in a folder, by its log."""
     ended = Event()
+    known = len(_lines(folder))
 
     def follow() -> None:
-        shown = len(_lines(folder))
+        shown = known
         while not ended.wait(FOLLOW_EVERY_S):
             shown = _show_lines(folder, view, recipe, shown)
         _show_lines(folder, view, recipe, shown)

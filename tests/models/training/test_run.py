@@ -11,6 +11,7 @@ from models.errors import TrainingError
 from models.training.recipe import Recipe
 from models.training.run import LOCK_FILE, PLOT_FILE, TrainingRun, run_training
 from models.training.run_log import LOG_FILE, read_log
+from models.training.state import STATE_FILE
 from models.weights.files import read_weights
 from models.weights.registry import load
 from tests.models.samples import patch_sample, write_sample
@@ -107,6 +108,15 @@ def test_two_runs_cannot_share_a_folder(steel: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(TrainingError, match="another training runs in"):
             run_training(run)
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(steel: Path) -> None:
+    run = run_of(steel)
+    run.output.mkdir()
+    left = run.output / f".{STATE_FILE}.4711"
+    left.write_bytes(b"half")
+    run_training(run)
+    assert not left.exists()
 
 
 def test_a_folder_without_a_log_is_named(tmp_path: Path) -> None:
