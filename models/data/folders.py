@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +13,6 @@ from numpy.typing import NDArray
 from models.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
-
-SAME_PICTURES = {"Pa_105": "Pa_101"}
-"""Pictures of SD-saliency-900 that are one image with two masks: they must fall on one side of a split."""
 
 _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
 
@@ -76,45 +71,27 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
 
 
+def load_unlabelled(folder: Path) -> list[Sample]:
+    """Return the images of a folder and of all in it but `masks`, sorted by path, with nothing marked.
+
+    Raises:
+        DatasetError: no images, or an unreadable file.
+    """
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name != "masks"
+    )
+    if not paths:
+        raise DatasetError(f"no images in {folder}")
+    images = [_read_grey(path) for path in paths]
+    return [Sample(path.stem, image, np.zeros_like(image)) for path, image in zip(paths, images, strict=True)]
+
+
 def class_of(name: str) -> str:
     """Return the class of a sample: the letters of `In_12`, nothing for other names."""
     prefix = _CLASS_PREFIX.match(name)
     return prefix.group() if prefix else ""
-
-
-def split_samples(samples: Sequence[Sample], held_out_share: float) -> tuple[list[Sample], list[Sample]]:
-    """Split samples into those to train on and those to choose by.
-
-    The split depends on names alone and takes the same share of every class (the letters of `In_12`).
-
-    Args:
-        samples: to be split.
-        held_out_share: 0 to 1, share of every class that is held out.
-
-    Returns:
-        Training samples and held-out samples, each in the given order.
-    """
-    held_out: set[str] = set()
-    for members in _by_class(samples):
-        ranked = sorted(members, key=_rank)
-        held_out.update(ranked[: round(len(ranked) * held_out_share)])
-    kept = [sample for sample in samples if _identity(sample.name) not in held_out]
-    return kept, [sample for sample in samples if _identity(sample.name) in held_out]
-
-
-def _by_class(samples: Iterable[Sample]) -> Iterable[set[str]]:
-    classes: dict[str, set[str]] = {}
-    for sample in samples:
-        classes.setdefault(class_of(sample.name), set()).add(_identity(sample.name))
-    return classes.values()
-
-
-def _identity(name: str) -> str:
-    return SAME_PICTURES.get(name, name)
-
-
-def _rank(identity: str) -> bytes:
-    return hashlib.blake2b(identity.encode(), digest_size=8).digest()
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:

@@ -1,23 +1,40 @@
-"""Batches of a dataset, the same for a seed and an epoch whatever the number of worker processes."""
+"""Augmented samples as batches, and batches as a loader gives them, whatever the number of its processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import cv2
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from models.data.dataset import SaliencyDataset, SaliencyItem
 from models.data.seeding import Draw, generator_of
 from models.errors import DatasetError
 
 SCFNET_SIZES_PX = (224, 256, 288, 320, 352)
 """Sides that KD-SCFNet resizes its batches to."""
+
+BATCHES_AHEAD = 4
+"""That each worker process has ready: enough for a device never to wait, few enough for memory."""
+
+
+@dataclass(frozen=True)
+class SaliencyItem:
+    """One augmented sample.
+
+    Attributes:
+        image: (H, W) float32, grey, 0 to 255.
+        mask: (1, H, W) float32, 0 to 1.
+        name: of the sample.
+    """
+
+    image: Tensor
+    mask: Tensor
+    name: str
 
 
 class SaliencyBatch(NamedTuple):
@@ -32,9 +49,6 @@ class SaliencyBatch(NamedTuple):
     images: Tensor
     masks: Tensor
     names: tuple[str, ...]
-
-
-Collate = Callable[[Sequence[SaliencyItem]], SaliencyBatch]
 
 
 def collate(items: Sequence[SaliencyItem]) -> SaliencyBatch:
@@ -67,13 +81,13 @@ class MultiScale:
         self.sizes_px = tuple(sizes_px)
         self.seed = seed
 
-    def size_px(self, epoch: int, first_index: int) -> int:
-        """Return the side of the batch whose first sample has this index."""
-        generator = generator_of(Draw.BATCH_SIZE, self.seed, epoch, first_index)
-        return self.sizes_px[int(generator.integers(len(self.sizes_px)))]
+    def size_px(self, step: int) -> int:
+        """Return the side of a step's batch."""
+        return self.sizes_px[int(generator_of(Draw.BATCH_SIZE, self.seed, step).integers(len(self.sizes_px)))]
 
-    def __call__(self, items: Sequence[SaliencyItem]) -> SaliencyBatch:
-        side = self.size_px(items[0].epoch, items[0].index)
+    def batch(self, items: Sequence[SaliencyItem], step: int) -> SaliencyBatch:
+        """Return a step's batch of samples."""
+        side = self.size_px(step)
         return collate(
             [
                 replace(item, image=_resized(item.image[None], side)[0], mask=_resized(item.mask, side))
@@ -82,47 +96,31 @@ class MultiScale:
         )
 
 
-class EpochOrder(Sampler[int]):
-    """A new order of the samples every epoch, from the dataset's seed and epoch alone."""
-
-    def __init__(self, dataset: SaliencyDataset) -> None:
-        self._dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __iter__(self) -> Iterator[int]:
-        generator = generator_of(Draw.ORDER, self._dataset.seed, self._dataset.epoch)
-        yield from generator.permutation(len(self._dataset)).tolist()
-
-
-def training_loader(
-    dataset: SaliencyDataset,
-    batch: int,
-    *,
-    workers: int = 0,
-    collate: Collate = collate,
-    drop_last: bool = False,
-) -> DataLoader[SaliencyItem]:
-    """Return a loader whose batches (`SaliencyBatch`) repeat; call `dataset.set_epoch` before each pass.
+def step_loader(
+    batches: Dataset[SaliencyBatch], steps: range, *, workers: int = 0, pinned: bool = False
+) -> DataLoader[SaliencyBatch]:
+    """Return a loader of one batch per step, in the order of the steps.
 
     Args:
-        dataset: of augmented samples.
-        batch: samples in a batch.
-        workers: processes beside this one; they stay from pass to pass.
-        collate: makes a batch; `MultiScale` for batches of varying size.
-        drop_last: leave out a last batch that is not full.
+        batches: the batch of a step by the step's number, the same in whatever process it is made.
+        steps: to be loaded.
+        workers: processes beside this one that make batches ahead.
+        pinned: in memory that a GPU copies from without waiting.
     """
     return DataLoader(
-        dataset,
-        batch_size=batch,
-        sampler=EpochOrder(dataset),
+        batches,
+        batch_size=None,
+        sampler=steps,
+        collate_fn=_as_it_is,
         num_workers=workers,
-        collate_fn=collate,
-        drop_last=drop_last,
-        persistent_workers=workers > 0,
+        pin_memory=pinned,
+        prefetch_factor=BATCHES_AHEAD if workers else None,
         worker_init_fn=_one_thread,
     )
+
+
+def _as_it_is(batch: Any) -> Any:  # noqa: ANN401 - what the loader hands on
+    return batch
 
 
 def _one_thread(_: int) -> None:

@@ -20,7 +20,7 @@ LEVELS = (0.2, 0.4, 0.6, 0.8)
 """F-measures whose lines lie behind the PR curve."""
 LINE_POINTS = 200
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "coilwatch",  # else ids are random and equal figures differ
     "font.size": 10,
     "axes.edgecolor": INK,
@@ -32,7 +32,7 @@ _STYLE: dict[Any, Any] = {
 
 def precision_recall_svg(curves: Curves) -> str:
     """Precision over recall at thresholds 0 to 255, with lines of equal F-measure behind it."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _axes("recall", "precision")
         for level in LEVELS:
             recall, precision = equal_f(level)
@@ -45,7 +45,7 @@ def precision_recall_svg(curves: Curves) -> str:
 
 def f_measure_svg(curves: Curves, scores: SetScores) -> str:
     """F-measure over threshold, its maximum marked."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _axes("threshold", "F-measure")
         best = int(np.argmax(curves.f))
         axes.plot(np.arange(len(curves.f)), curves.f, color=CURVE, linewidth=1.8)

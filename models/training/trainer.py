@@ -4,64 +4,40 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import AdamW
 
-from models.data.augmentation import Augmentation
 from models.data.folders import Sample
-from models.data.steps import TrainingPair, compose
+from models.data.loading import SaliencyBatch, step_loader
+from models.data.normalisation import normalisation
+from models.data.seeding import Draw, generator_of
 from models.errors import TrainingError
-from models.losses import HybridLoss
+from models.losses import DynamicWeightDecay
 from models.networks.build import build
-from models.networks.normalisation import network_input
-from models.networks.outputs import SaliencyOutputs
+from models.training.batches import Batches
+from models.training.criterion import Criterion
+from models.training.data import TrainingData
+from models.training.devices import Execution
+from models.training.optimizers import make_optimizer, set_rate
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
+from models.training.sharing import Member, PenalisedNetwork, shared_pass
 from models.training.state import Progress, load_state, save_state
+from models.training.teacher import Teacher
+from models.training.watching import Standing, StepReport, Watcher
 
 MAX_LOST_STEPS = 20
 """Steps in a row without a finite gradient after which a run has failed, not stumbled."""
 
-LOG_EVERY = 20
-
-STRIP_ZOOM = (0.85, 1.2)
-"""Scales of strip tiles: in use their pixels have the size that the line description says, or nearly."""
+SAVE_EVERY_S = 300.0
+"""The state is saved at least this often between scorings: what a kill costs at most."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Samples to train on and to choose by, real steel and simulated strip apart."""
-
-    steel: Sequence[Sample]
-    held_out_steel: Sequence[Sample]
-    strip: Sequence[Sample] = ()
-    held_out_strip: Sequence[Sample] = ()
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the averaged weights reach after a step."""
-
-    step: int
-    steel: Scores
-    strip: Scores | None
-
-    @property
-    def score(self) -> float:
-        """Mean overlap on steel and strip, less what is seen where nothing is."""
-        if self.strip is None:
-            return self.steel.iou
-        return (self.steel.iou + self.strip.iou) / 2 - self.strip.clean_false_share
 
 
 class Trainer:
@@ -71,111 +47,148 @@ class Trainer:
         recipe: what to do.
         data: what to learn from.
         folder: where the state lives; a run that was cut off goes on from there.
+        execution: where and in which precision.
+        loaders: processes that make batches ahead.
+        member: of the processes that share the run.
+        teacher: of phases on unlabelled steel.
 
     Raises:
-        TrainingError: the recipe needs strip and there is none, or the state is not this recipe's.
+        TrainingError: the recipe needs strip or a teacher and there is none, asks for what the network does
+            not have, or the state is not of this recipe and data.
     """
 
-    def __init__(self, recipe: Recipe, data: TrainingData, folder: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TrainingData,
+        folder: Path,
+        execution: Execution,
+        *,
+        loaders: int = 0,
+        member: Member = Member(),  # noqa: B008 - frozen
+        teacher: Teacher | None = None,
+    ) -> None:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
+        if recipe.needs_teacher and (teacher is None or not data.unlabelled):
+            raise TrainingError(f"recipe {recipe.name} needs a teacher and unlabelled steel: expected both")
         self.recipe = recipe
         self.data = data
         self.folder = folder
+        self._execution = execution
+        self._member = member
+        self._teacher = teacher
+        self._loaders = loaders
         torch.manual_seed(recipe.seed)
-        self.network = build(recipe.network, width=recipe.width, **recipe.knobs)
+        self.network = build(recipe.network, width=recipe.width, **recipe.knobs).to(execution.device)
+        if recipe.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
-        self.optimizer = _make_optimizer(self.network, recipe.weight_decay)
-        self.loss = HybridLoss(recipe.loss.bce, recipe.loss.ssim, recipe.loss.iou)
+        self._pass = shared_pass(self.network, member, execution.device)
+        self._decay = DynamicWeightDecay(self.network, recipe.dynamic_decay) if recipe.dynamic_decay else None
+        self.optimizer = make_optimizer(
+            self.network,
+            recipe.optimizer,
+            weight_decay=recipe.weight_decay,
+            decay_all=recipe.decayed == "all",
+            encoder_rate_factor=recipe.encoder_rate_factor,
+            undecayed=self._decay.gammas if self._decay else (),
+        )
+        self._normalise = normalisation(recipe.normalisation)
+        self._criteria = {phase: Criterion(phase.loss or recipe.loss) for phase in recipe.phases}
+        if any(criterion.wants_penalty for criterion in self._criteria.values()):
+            _check_penalty(self.network)
+        self._batches = Batches(recipe, data, member)
         self.progress = self._resume()
-        self._lost_steps = 0
+        self._saved_at = time.monotonic()
 
-    def train(self, on_best: Callable[[nn.Module, Standing], None]) -> None:
+    def train(self, *watchers: Watcher) -> None:
         """Run the steps that are left.
 
         Args:
-            on_best: called with the averaged network whenever it scores better than ever in its phase.
+            watchers: told of what happens, in the first of the processes that share the run.
 
         Raises:
             TrainingError: gradients stay without finite values.
         """
-        while self.progress.step < self.recipe.total_steps:
+        watching = watchers if self._member.is_first else ()
+        for watcher in watching:
+            watcher.on_start(self.progress.step)
+        steps = range(self.progress.step, self.recipe.total_steps)
+        loader = step_loader(self._batches, steps, workers=self._loaders, pinned=self._execution.on_gpu)
+        for batch in loader:
             phase, step_in_phase = self.recipe.phase_at(self.progress.step)
             if step_in_phase == 0:
                 # A later phase serves the recipe's aim better, even where its score starts lower.
                 self.progress.best_score = -1.0
-            loss = self._step(phase, step_in_phase)
+            loss = self._step(phase, step_in_phase, batch)
             self.progress.step += 1
-            if self.progress.step % LOG_EVERY == 0:
-                _logger.info("step %d (%s): loss %.4f", self.progress.step, phase.name, loss)
-            phase_ends = step_in_phase + 1 == phase.steps
-            if phase_ends or self.progress.step % self.recipe.score_every == 0:
-                self._score(on_best)
-                save_state(self.folder, self.network, self.average, self.optimizer, self.progress)
+            report = StepReport(
+                self.progress.step, self.recipe.total_steps, phase.name, loss, phase.rate(step_in_phase)
+            )
+            for watcher in watching:
+                watcher.on_step(report)
+            if self._member.is_first:
+                self._score_and_save(phase, step_in_phase, watching)
 
     def _resume(self) -> Progress:
-        progress = load_state(self.folder, self.network, self.average, self.optimizer)
-        if progress is None:
-            return Progress(seed=self.recipe.seed)
-        if progress.seed != self.recipe.seed:
-            raise TrainingError(
-                f"state in {self.folder} is of seed {progress.seed}, the recipe of {self.recipe.seed}"
-            )
-        _logger.info("going on after step %d", progress.step)
-        return progress
+        expected = Progress(
+            recipe=self.recipe.digest,
+            data=self.data.digest,
+            teacher=self._teacher.digest if self._teacher else "",
+            processes=self._member.count,
+        )
+        progress = load_state(self.folder, self.network, self.average, self.optimizer, expected)
+        return progress or expected
 
-    def _step(self, phase: Phase, step_in_phase: int) -> float:
-        images, masks = self._batch(phase)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(phase, step_in_phase)
+    def _step(self, phase: Phase, step_in_phase: int, batch: SaliencyBatch) -> float:
+        criterion = self._criteria[phase]
+        criterion.set_progress(step_in_phase, phase.steps)
+        set_rate(self.optimizer, phase.rate(step_in_phase))
+        self._seed_dropout()
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            outputs: SaliencyOutputs = self.network(network_input(images, self.network.in_channels))
-        loss = self.loss(outputs, masks)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_gradient_norm)
-        if torch.isfinite(norm):
-            self._lost_steps = 0
+        loss = self._loss(phase, criterion, batch)
+        (loss * self._execution.loss_scale).backward()  # type: ignore[no-untyped-call]
+        if self._finite_gradient():
+            self.progress.lost_steps = 0
             self.optimizer.step()
             self._update_average()
         else:
             self._lose_step()
         return float(loss.detach())
 
+    def _loss(self, phase: Phase, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
+        device, low_precision = self._execution.device, self._execution.low_precision
+        pixels, masks = (plane.to(device, non_blocking=True) for plane in (batch.images, batch.masks))
+        if phase.source == "unlabelled" and self._teacher is not None:
+            masks = self._teacher.maps(pixels)
+        images = self._normalise(pixels, self.network.in_channels)
+        if self.recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, low_precision, enabled=low_precision is not None):
+            outputs, penalty = self._pass(images, with_penalty=criterion.wants_penalty)
+        loss: Tensor = criterion(outputs, masks, penalty)
+        return loss if self._decay is None else loss + self._decay.penalty()
+
+    def _seed_dropout(self) -> None:
+        stream = generator_of(Draw.DROPOUT, self.recipe.seed, self.progress.step, self._member.rank)
+        torch.manual_seed(int(stream.integers(2**63)))
+
+    def _finite_gradient(self) -> bool:
+        parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
+        if self._execution.loss_scale != 1:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad /= self._execution.loss_scale
+        norm = nn.utils.clip_grad_norm_(parameters, self.recipe.max_gradient_norm)
+        return bool(torch.isfinite(norm))
+
     def _lose_step(self) -> None:
-        self._lost_steps += 1
+        self.progress.lost_steps += 1
         _logger.warning("step %d has no finite gradient and is left out", self.progress.step + 1)
-        if self._lost_steps >= MAX_LOST_STEPS:
+        if self.progress.lost_steps >= MAX_LOST_STEPS:
             raise TrainingError(f"{MAX_LOST_STEPS} steps in a row had no finite gradient")
-
-    def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
-        generator = np.random.default_rng([self.recipe.seed, self.progress.step])
-        from_strip = round(phase.batch * phase.strip_share)
-        steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
-        strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
-        pairs = [
-            self._steel_pair(phase, _draw(self.data.steel, generator), steel, generator)
-            for _ in range(phase.batch - from_strip)
-        ]
-        pairs += [strip.apply(_draw(self.data.strip, generator), generator) for _ in range(from_strip)]
-        images = np.stack([image for image, _ in pairs])
-        masks = np.stack([mask for _, mask in pairs])[:, None]
-        return torch.from_numpy(images), torch.from_numpy(masks)
-
-    @staticmethod
-    def _steel_pair(
-        phase: Phase, sample: Sample, ours: Augmentation, generator: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if not phase.augmentation:
-            return ours.apply(sample, generator)
-        image, mask = compose(phase.augmentation)(TrainingPair.of(sample), generator)
-        if image.shape != (phase.size_px, phase.size_px):
-            expected = (phase.size_px, phase.size_px)
-            raise TrainingError(
-                f"phase {phase.name}: expected augmented images {expected}, got {image.shape}"
-            )
-        return image, mask
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -186,30 +199,29 @@ class Trainer:
             if tensor.is_floating_point():
                 tensor.lerp_(current[name], 1 - decay)
 
-    def _score(self, on_best: Callable[[nn.Module, Standing], None]) -> None:
-        strip = score_samples(self.average, self.data.held_out_strip) if self.data.held_out_strip else None
-        standing = Standing(self.progress.step, score_samples(self.average, self.data.held_out_steel), strip)
-        _logger.info(
-            "step %d: score %.4f %s %s", standing.step, standing.score, standing.steel, standing.strip
-        )
+    def _score_and_save(self, phase: Phase, step_in_phase: int, watching: tuple[Watcher, ...]) -> None:
+        scores_now = step_in_phase + 1 == phase.steps or self.progress.step % self.recipe.score_every == 0
+        if scores_now:
+            self._score(phase, watching)
+        if scores_now or time.monotonic() - self._saved_at > SAVE_EVERY_S:
+            save_state(self.folder, self.network, self.average, self.optimizer, self.progress)
+            self._saved_at = time.monotonic()
+
+    def _score(self, phase: Phase, watching: tuple[Watcher, ...]) -> None:
+        strip = self._scores(self.data.held_out_strip) if self.data.held_out_strip else None
+        standing = Standing(self.progress.step, phase.name, self._scores(self.data.held_out_steel), strip)
         if standing.score > self.progress.best_score:
             self.progress.best_score = standing.score
-            on_best(self.average, standing)
+            standing = replace(standing, is_best=True)
+        for watcher in watching:
+            watcher.on_score(standing, self.average)
+
+    def _scores(self, samples: Sequence[Sample]) -> Scores:
+        return score_samples(self.average, samples, self._normalise, self._execution.device)
 
 
-def _draw(samples: Sequence[Sample], generator: np.random.Generator) -> Sample:
-    return samples[int(generator.integers(len(samples)))]
-
-
-def learning_rate(phase: Phase, step_in_phase: int) -> float:
-    """Return the rate of a step: a linear rise, then half a cosine down to zero."""
-    if step_in_phase < phase.warmup_steps:
-        return phase.peak_rate * (step_in_phase + 1) / phase.warmup_steps
-    share = (step_in_phase - phase.warmup_steps) / max(1, phase.steps - phase.warmup_steps)
-    return phase.peak_rate * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def _make_optimizer(network: nn.Module, weight_decay: float) -> AdamW:
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    return AdamW([{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}])
+def _check_penalty(network: nn.Module) -> None:
+    if not isinstance(network, PenalisedNetwork):
+        raise TrainingError(
+            f"attention_penalty: {type(network).__name__} has no channel attention to penalise"
+        )

@@ -61,13 +61,24 @@ class WeightsInfo(BaseModel):
     digest: str = ""
 
 
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Return the tensors that decide what a network computes, on the CPU, without training counters."""
+def weights_of(network: nn.Module, *, half: bool = False) -> dict[str, Tensor]:
+    """Return the tensors that decide what a network computes, on the CPU, without training counters.
+
+    Args:
+        network: in float32.
+        half: kernels and matrices in float16. Biases and normalisations stay as they are: they are few, and
+            variances may leave float16's range.
+    """
     return {
-        name: tensor.detach().cpu().contiguous()
+        name: _stored(tensor, half=half)
         for name, tensor in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+
+
+def _stored(tensor: Tensor, *, half: bool) -> Tensor:
+    dtype = torch.float16 if half and tensor.ndim > 1 else tensor.dtype
+    return tensor.detach().to("cpu", dtype, memory_format=torch.contiguous_format)
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor], info: WeightsInfo) -> WeightsInfo:
@@ -102,7 +113,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
 
 
 def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Put weights into a network of exactly those names and shapes.
+    """Put weights into a network of exactly those names and shapes; the network keeps its precision.
 
     Raises:
         WeightsError: the first tensor that is missing, not known, or of another shape.

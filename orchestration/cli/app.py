@@ -26,6 +26,7 @@ from orchestration.cli import (
     segmentation,
     simulation,
     stack,
+    training,
 )
 from orchestration.cli.console import err
 from orchestration.cli.log_lines import configure_logging
@@ -91,6 +92,7 @@ app.command("reinspect")(reinspection.reinspect_command)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(segmentation.segment)
 app.command()(evaluation.evaluate)
+app.command()(training.train)
 app.command()(models.models)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)

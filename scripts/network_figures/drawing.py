@@ -56,11 +56,12 @@ SIDES = "supervised map: its place in SaliencyOutputs.sides"
 
 def draw(picture: Picture, file: Path) -> None:
     """Write a figure as SVG (or PNG, by the file's name); its digest goes into the description."""
-    width = max(box.right for box in picture.boxes) + MARGIN
     rows = max(row for box in picture.boxes for row in box.rows) + 1
     below = max(y for arrow in picture.arrows for _, y in arrow.points)
     height = max(row_y(rows - 1) + BOX_HEIGHT / 2, below) + MARGIN + LEGEND
     with mpl.rc_context(STYLE):
+        legend, legend_right = _legend(picture, height - LEGEND / 2)
+        width = max([legend_right, *(box.right for box in picture.boxes)]) + MARGIN
         canvas = Canvas(figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH))
         axes = canvas.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         axes.set_axis_off()
@@ -70,7 +71,7 @@ def draw(picture: Picture, file: Path) -> None:
             *(_arrow(arrow) for arrow in picture.arrows),
             *(artist for box in picture.boxes for artist in _box(box)),
             *_captions(picture),
-            *_legend(picture, height - LEGEND / 2),
+            *legend,
         ):
             axes.add_artist(artist)
         svg = (
@@ -174,26 +175,34 @@ def _towards(corner: Point, other: Point) -> Point:
     return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
 
 
-def _legend(picture: Picture, y: float) -> Iterator[Artist]:
-    x = MARGIN
+def _legend(picture: Picture, y: float) -> tuple[list[Artist], float]:
+    """The legend, and where it ends on the right."""
+    x, drawn = MARGIN, list[Artist]()
     for role in dict.fromkeys(box.block.part.role for box in picture.boxes):
         if role not in {"image", "joint", "final"}:
             fill, edge = COLOURS[role]
-            yield Rectangle((x, y - 5), 14, 10, facecolor=fill, edgecolor=edge, linewidth=0.8, zorder=3)
-            yield _text(x + 18, y, role, LEGEND_SIZE, align="left")
+            drawn.append(
+                Rectangle((x, y - 5), 14, 10, facecolor=fill, edgecolor=edge, linewidth=0.8, zorder=3)
+            )
+            drawn.append(_text(x + 18, y, role, LEGEND_SIZE, align="left"))
             x += 18 + _legend_width(role)
     for colour, text in ((FEATURES, "features"), (MAP, "one channel")):
-        yield _arrow_line(((x, y), (x + 18, y)), colour)
-        yield _text(x + 22, y, text, LEGEND_SIZE, align="left")
+        drawn.append(_arrow_line(((x, y), (x + 18, y)), colour))
+        drawn.append(_text(x + 22, y, text, LEGEND_SIZE, align="left"))
         x += 22 + _legend_width(text)
     if any(box.block.sides for box in picture.boxes):
-        yield from _badge(x + BADGE, y, "0")
-        yield _text(x + 16, y, SIDES, LEGEND_SIZE, align="left")
+        drawn.extend(_badge(x + BADGE, y, "0"))
+        drawn.append(_text(x + 16, y, SIDES, LEGEND_SIZE, align="left"))
         x += 16 + _legend_width(SIDES)
     for box in picture.boxes:
         if box.block.part.name == CONCATENATION:
-            yield from _box(replace(box, x=x + 7, y=y, lines=(Line("C", x + 7, y, LEGEND_SIZE, bold=True),)))
-            yield _text(x + 18, y, "concatenation", LEGEND_SIZE, align="left")
+            drawn.extend(
+                _box(replace(box, x=x + 7, y=y, lines=(Line("C", x + 7, y, LEGEND_SIZE, bold=True),)))
+            )
+            drawn.append(_text(x + 18, y, "concatenation", LEGEND_SIZE, align="left"))
+            x += 18 + _legend_width("concatenation")
+            break
+    return drawn, x
 
 
 def _legend_width(text: str) -> float:

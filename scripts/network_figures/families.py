@@ -142,6 +142,26 @@ def _csnet_parts() -> tuple[Part, ...]:
     )
 
 
+def _coilnet_parts() -> tuple[Part, ...]:
+    stages = ((0,), (1,), (2,), (3, 4), (5, 6))
+    stem = ("backbone.conv_stem", "backbone.bn1")
+    return (
+        *(
+            Part(
+                f"stage {stage[0] + 1}" if len(stage) == 1 else f"stages {stage[0] + 1}, {stage[1] + 1}",
+                "encoder",
+                (*(stem if stage == (0,) else ()), *(f"backbone.blocks.{n}" for n in stage)),
+                "EfficientNet-Lite0",
+            )
+            for stage in stages
+        ),
+        Part("context", "context", ("context",)),
+        *(Part("top-down", "decoder", (f"stages.{n}",)) for n in range(4)),
+        *_heads("sides", 5),
+        Part("residual", "refinement", ("refinement",)),
+    )
+
+
 FIGURES = (
     Figure("edrnet", "EDRNet", _edrnet_parts(transformer=False)),
     Figure("cat-ednet", "CAT-EDNet", _edrnet_parts(transformer=True)),
@@ -151,6 +171,7 @@ FIGURES = (
     Figure("pfanet", "PFANet", _pfanet_parts()),
     Figure("scfnet", "SCFNet, the student on MobileNetV3-Large x0.5", _scfnet_parts(_mobilenet_parts())),
     Figure("scfnet-resnet50", "SCFNet, the teacher on ResNet-50", _scfnet_parts(_resnet50_parts())),
+    Figure("coilnet-m", "CoilNet", _coilnet_parts()),
     Figure("csnet-x1", "CSNet x1", _csnet_parts()),
     Figure("csnet-l-x1", "CSNet-L x1, as its authors pruned it", _csnet_parts()),
 )

@@ -32,10 +32,8 @@ def rows() -> dict[str, list[str]]:
     return {name: [cell.strip() for cell in rest.split("|")] for name, _, rest in ROW.findall(page())}
 
 
-@cache
-def maps_of(maker: str) -> tuple[int, int]:
-    """Size multiple and number of maps of a class."""
-    name = next(name for name, spec in NETWORKS.items() if spec.maker == maker)
+def maps_of(name: str) -> tuple[int, int]:
+    """Size multiple and number of maps of a network."""
     with torch.device("meta"), torch.no_grad():
         network = build(name, width=0.25).eval()
         return network.size_multiple, len(network(torch.empty(1, 3, 64, 64)).maps)
@@ -50,7 +48,7 @@ def test_the_overview_has_every_network_with_its_figures(name: str) -> None:
     expected = GIGA_MACS.get((name, spec.native_size)) or cost(name).macs / 1e9
     assert float(giga_macs) == pytest.approx(expected, rel=ROUNDING)
     assert int(native_size) == spec.native_size
-    size_multiple, count = maps_of(spec.maker)
+    size_multiple, count = maps_of(name)
     assert int(multiple) == size_multiple
     assert maps == ("final" if count == 1 else f"final + {count - 1}")
 

@@ -1,25 +1,30 @@
 """Augmentation as the papers name it: one small class a step, composed by a list that a recipe holds."""
 
 from models.data.steps.composition import PUBLISHED_STEPS, AugmentationStep, compose
-from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop
-from models.data.steps.light import ContrastBrightness, GaussianBlur
+from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
+from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
 from models.data.steps.noise import NOISE_PROTOCOLS, GaussianNoise, Noise, SaltAndPepper
+from models.data.steps.shape import CopyPaste, Elastic
 from models.data.steps.sizes import PadToSquare, Resize
 from models.data.steps.step import Step, TrainingPair
-from models.data.steps.turns import EitherFlip, HorizontalFlip, Rotation, VerticalFlip
+from models.data.steps.turns import EitherFlip, HorizontalFlip, QuarterTurn, Rotation, VerticalFlip
 
 __all__ = [
     "NOISE_PROTOCOLS",
     "PUBLISHED_STEPS",
     "AugmentationStep",
     "ContrastBrightness",
+    "CopyPaste",
     "EdgeCrop",
     "EitherFlip",
+    "Elastic",
     "GaussianBlur",
     "GaussianNoise",
     "HorizontalFlip",
+    "LightGradient",
     "Noise",
     "PadToSquare",
+    "QuarterTurn",
     "RandomCrop",
     "Resize",
     "Rotation",
@@ -28,5 +33,6 @@ __all__ = [
     "Step",
     "TrainingPair",
     "VerticalFlip",
+    "ZoomCrop",
     "compose",
 ]

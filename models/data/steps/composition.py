@@ -8,27 +8,33 @@ from typing import Annotated
 from numpy.random import Generator
 from pydantic import Field
 
-from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop
-from models.data.steps.light import ContrastBrightness, GaussianBlur
+from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
+from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
 from models.data.steps.noise import GaussianNoise, SaltAndPepper
+from models.data.steps.shape import CopyPaste, Elastic
 from models.data.steps.sizes import PadToSquare, Resize
 from models.data.steps.step import Step, TrainingPair
-from models.data.steps.turns import EitherFlip, HorizontalFlip, Rotation, VerticalFlip
+from models.data.steps.turns import EitherFlip, HorizontalFlip, QuarterTurn, Rotation, VerticalFlip
 
 AugmentationStep = Annotated[
     ContrastBrightness
+    | CopyPaste
     | EdgeCrop
     | EitherFlip
+    | Elastic
     | GaussianBlur
     | GaussianNoise
     | HorizontalFlip
+    | LightGradient
     | PadToSquare
+    | QuarterTurn
     | RandomCrop
     | Resize
     | Rotation
     | SaltAndPepper
     | ShareCrop
-    | VerticalFlip,
+    | VerticalFlip
+    | ZoomCrop,
     Field(discriminator="kind"),
 ]
 """Any step, told by its `kind`: what a field of a recipe is declared as."""

@@ -37,6 +37,28 @@ class ContrastBrightness(Step):
         return TrainingPair(lit, pair.mask)
 
 
+class LightGradient(Step):
+    """Light that falls off across the image, clipped to 0 to 255.
+
+    Attributes:
+        probability: of any gradient.
+        max_strength: largest change at the border against the middle; line lamps fall off by about 0.3.
+    """
+
+    kind: Literal["light-gradient"] = "light-gradient"
+    probability: Probability = 0.5
+    max_strength: float = Field(default=0.3, ge=0, lt=1)
+
+    def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
+        if generator.random() >= self.probability:
+            return pair
+        angle, strength = generator.uniform(0, 2 * np.pi), generator.uniform(0, self.max_strength)
+        rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in pair.image.shape)
+        slope = np.sin(angle) * rows[:, None] + np.cos(angle) * columns[None, :]
+        lit = np.clip(pair.image * (1 + strength * slope), 0, 255)
+        return TrainingPair(lit.astype(np.float32), pair.mask)
+
+
 class GaussianBlur(Step):
     """KD-SCFNet's blur: one image in ten, with an odd kernel of 3 to 9 px.
 

@@ -43,6 +43,17 @@ class EitherFlip(Step):
         return _mirrored(pair, axis=int(generator.integers(2)))
 
 
+class QuarterTurn(Step):
+    """One of the eight ways to lay a square on itself, each as likely as another; strip has no upright."""
+
+    kind: Literal["quarter-turn"] = "quarter-turn"
+
+    def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
+        symmetry = int(generator.integers(8))
+        turned = TrainingPair(*(np.rot90(plane, symmetry % 4) for plane in pair))
+        return _mirrored(turned, axis=1) if symmetry >= 4 else turned
+
+
 class Rotation(Step):
     """PFANet's rotation about the centre by whole degrees, -25 to 24; corners come black and unmarked.
 

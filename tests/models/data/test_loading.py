@@ -1,82 +1,64 @@
 from __future__ import annotations
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 import torch
+from torch.utils.data import Dataset
 
-from models.data.dataset import SaliencyDataset
-from models.data.loading import SCFNET_SIZES_PX, MultiScale, SaliencyBatch, collate, training_loader
-from models.data.sources import folder_sources, with_noisy_copies
-from models.data.steps import PUBLISHED_STEPS
+from models.data.folders import Sample
+from models.data.loading import (
+    SCFNET_SIZES_PX,
+    MultiScale,
+    SaliencyBatch,
+    SaliencyItem,
+    collate,
+    step_loader,
+)
 from models.errors import DatasetError
-from tests.models.samples import patch_sample, write_sample
+from tests.models.samples import patch_sample
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> SaliencyDataset:
-    for index in range(6):
-        write_sample(tmp_path, patch_sample(f"In_{index}", seed=index))
-    sources = with_noisy_copies(folder_sources(tmp_path))
-    return SaliencyDataset(sources, PUBLISHED_STEPS["scfnet"], seed=5)
+def item(sample: Sample) -> SaliencyItem:
+    image = torch.from_numpy(sample.image.astype(np.float32))
+    return SaliencyItem(image, torch.from_numpy(sample.mask[None].astype(np.float32) / 255), sample.name)
 
 
-def two_epochs(dataset: SaliencyDataset, workers: int) -> list[SaliencyBatch]:
-    loader = training_loader(dataset, 2, workers=workers, collate=MultiScale((32, 48, 64), seed=5))
-    batches: list[SaliencyBatch] = []
-    for epoch in (0, 1):
-        dataset.set_epoch(epoch)
-        batches += list(loader)
-    return batches
+class Numbered(Dataset[SaliencyBatch]):
+    """Batches that show their number."""
+
+    def __getitem__(self, step: int) -> SaliencyBatch:
+        return SaliencyBatch(torch.full((2, 4, 4), float(step)), torch.zeros(2, 1, 4, 4), (f"{step}",) * 2)
 
 
-def test_a_run_repeats_whatever_the_number_of_workers(dataset: SaliencyDataset) -> None:
-    alone, shared = two_epochs(dataset, workers=0), two_epochs(dataset, workers=2)
-    assert len(alone) == len(shared) == 10
-    for ours, theirs in zip(alone, shared, strict=True):
-        assert ours.names == theirs.names
-        assert torch.equal(ours.images, theirs.images)
-        assert torch.equal(ours.masks, theirs.masks)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_in_the_order_of_their_steps_whatever_the_number_of_workers(workers: int) -> None:
+    batches = list(step_loader(Numbered(), range(3, 12), workers=workers))
+    assert [int(batch.images[0, 0, 0]) for batch in batches] == list(range(3, 12))
+    assert [batch.names for batch in batches] == [(f"{step}",) * 2 for step in range(3, 12)]
 
 
-def test_every_epoch_shows_every_sample_in_an_order_of_its_own(dataset: SaliencyDataset) -> None:
-    batches = two_epochs(dataset, workers=0)
-    first, second = ([name for batch in part for name in batch.names] for part in (batches[:5], batches[5:]))
-    assert sorted(first) == sorted(second) == sorted(source.name for source in dataset.sources)
-    assert first != second
-    assert any(
-        not torch.equal(one.images, two.images) for one, two in zip(batches, batches[5:], strict=False)
-    )
-
-
-def test_batches_of_any_size_become_one_square_each(dataset: SaliencyDataset) -> None:
-    for batch in two_epochs(dataset, workers=0):
-        count, side = len(batch.names), batch.images.shape[-1]
-        assert side in {32, 48, 64}
-        assert batch.images.shape == (count, side, side)
-        assert batch.masks.shape == (count, 1, side, side)
+def test_samples_of_any_size_become_one_square() -> None:
+    items = [item(patch_sample(f"In_{side}", seed=side, side=side)) for side in (40, 64)]
+    scale = MultiScale((32, 48, 96), seed=5)
+    for step in range(6):
+        batch = scale.batch(items, step)
+        side = scale.size_px(step)
+        assert batch.images.shape == (2, side, side)
+        assert batch.masks.shape == (2, 1, side, side)
+        assert batch.names == ("In_40", "In_64")
         assert batch.images.max() <= 255
-        assert 0 <= batch.masks.min() <= batch.masks.max() <= 1
+        assert 0 <= batch.masks.min() < batch.masks.max() <= 1
 
 
-def test_published_sizes_are_all_drawn_and_by_epoch_and_batch_alone() -> None:
-    scale = MultiScale(seed=1)
-    sides = [scale.size_px(epoch, index) for epoch in range(10) for index in range(10)]
+def test_published_sizes_are_all_drawn_and_by_seed_and_step_alone() -> None:
+    sides = [MultiScale(seed=1).size_px(step) for step in range(100)]
     assert set(sides) == set(SCFNET_SIZES_PX)
-    again = MultiScale(seed=1)
-    assert sides == [again.size_px(epoch, index) for epoch in range(10) for index in range(10)]
-    assert sides != [MultiScale(seed=2).size_px(epoch, index) for epoch in range(10) for index in range(10)]
+    assert sides == [MultiScale(seed=1).size_px(step) for step in range(100)]
+    assert sides != [MultiScale(seed=2).size_px(step) for step in range(100)]
 
 
-def test_the_last_batch_may_be_left_out(dataset: SaliencyDataset) -> None:
-    loader = training_loader(dataset, 4, collate=MultiScale((32,)), drop_last=True)
-    assert [len(batch.names) for batch in loader] == [4, 4]
-
-
-def test_sizes_that_differ_do_not_stack(tmp_path: Path) -> None:
-    for index, side in enumerate((32, 40)):
-        write_sample(tmp_path, patch_sample(f"In_{index}", seed=index, side=side))
-    dataset = SaliencyDataset(folder_sources(tmp_path))
+def test_sizes_that_differ_do_not_stack() -> None:
+    items = [item(patch_sample(f"In_{side}", seed=side, side=side)) for side in (32, 40)]
     with pytest.raises(DatasetError, match=r"got \[\(32, 32\), \(40, 40\)\]"):
-        collate([dataset[0], dataset[1]])
-    assert collate([dataset[0]]).images.shape == (1, 32, 32)
+        collate(items)
+    assert collate(items[:1]).images.shape == (1, 32, 32)

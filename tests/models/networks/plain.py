@@ -23,7 +23,7 @@ def conv_bn_relu(unit: nn.Module, maps: Tensor, dilation: int = 1) -> Tensor:
     weights = dict(unit.named_parameters())
     kernel = weights["0.weight"]
     padding = [dilation * (side // 2) for side in kernel.shape[2:]]
-    maps = functional.conv2d(maps, kernel, weights["0.bias"], padding=padding, dilation=dilation)
+    maps = functional.conv2d(maps, kernel, weights.get("0.bias"), padding=padding, dilation=dilation)
     statistics = dict(unit.named_buffers())
     mean, variance = statistics["1.running_mean"], statistics["1.running_var"]
     scale = weights["1.weight"] / (variance + 1e-5).sqrt()

@@ -115,12 +115,20 @@ def test_colour_weights_are_summed_for_grey(packaged: dict[str, Tensor]) -> None
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
 
 
-def test_a_width_scales_all_but_stem_and_first_stage() -> None:
+def test_a_width_scales_all_but_the_stem() -> None:
     network = EfficientNetLite0(0.5)
     assert network.channels == (16, 24, 56, 160)
     assert network.conv_stem.out_channels == 32
     with pytest.raises(NetworkError, match=r"no ImageNet weights for efficientnet_lite0 at width 0.5"):
         EfficientNetLite0(0.5, pretrained=True)
+
+
+def test_features_of_stride_2_can_be_tapped_too() -> None:
+    network = EfficientNetLite0(0.5, taps=(0, 1, 2, 3, 4)).eval()
+    with torch.inference_mode():
+        shapes = [tuple(maps.shape[1:]) for maps in network(torch.zeros(1, 3, 64, 64))]
+    assert shapes == [(8, 32, 32), (16, 16, 16), (24, 8, 8), (56, 4, 4), (160, 2, 2)]
+    assert network.channels == (8, 16, 24, 56, 160)
 
 
 def test_without_the_package_timm_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from models.networks.grey import fold_grey
 from models.networks.outputs import SaliencyNetwork
 from tests.models.networks.published import GIGA_MACS, PARAMETERS
 
-NARROW = {name: 0.5 if name.startswith(("csnet", "scfnet")) else 0.125 for name in NETWORKS}
+NARROW = {name: 0.5 if name.startswith(("coilnet", "csnet", "scfnet")) else 0.125 for name in NETWORKS}
 FAMILIES = (
     "edrnet",
     "cat-ednet-n5l2",
@@ -30,6 +30,7 @@ FAMILIES = (
     "scfnet-resnet50",
     "scfnet-lite0",
     "csnet-x1",
+    "coilnet-m",
     "csnet-l-x2",
 )
 """One of each structure: the others differ from one of these in a number only."""
@@ -84,7 +85,7 @@ def test_multiply_accumulates_are_the_published_ones(name: str, size: int) -> No
 
 
 def test_every_network_of_the_registry_has_a_published_size() -> None:
-    ours = {"scfnet-lite0"}
+    ours = {"scfnet-lite0", "coilnet-m", "coilnet-s"}
     assert set(NETWORKS) - ours == set(PARAMETERS)
 
 

@@ -2,20 +2,11 @@ from pathlib import Path
 
 import pytest
 
-import models
 from models.errors import RecipeError
-from models.training.recipe import load_recipe
-
-RECIPES = sorted((Path(models.__file__).parent / "recipes").glob("*.toml"))
+from models.training.criterion import DiceTerm, EdgeHoldTerm, HybridTerm
+from models.training.recipe import find_recipe, load_recipe, shipped_recipes
 
 GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsize_px = 32\npeak_rate = 1e-3\n'
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_shipped_recipes_are_good(path: Path) -> None:
-    recipe = load_recipe(path)
-    assert recipe.name == path.stem
-    assert recipe.total_steps > 0
 
 
 @pytest.mark.parametrize(
@@ -28,8 +19,38 @@ def test_shipped_recipes_are_good(path: Path) -> None:
         (GOOD + "strip_share = 1.5\n", "strip_share"),
         (GOOD.replace("csnet-x1", "wonder"), "expected one of .*csnet-x1.*, got wonder"),
         (GOOD + '[[phases.augmentation]]\nkind = "wonder"\n', "augmentation"),
+        (
+            GOOD.replace("[[phases", 'normalisation = "wonder"\n[[phases'),
+            "expected one of steel, .*got wonder",
+        ),
+        (GOOD.replace("[[phases", "fold = 5\n[[phases"), "fold: expected 0 to 4, got 5"),
+        (GOOD.replace("[[phases", "loss = []\n[[phases"), "loss: expected at least one"),
+        (GOOD.replace("[[phases", 'loss = { kind = "wonder" }\n[[phases'), "loss.0: .*'wonder'"),
+        (GOOD.replace("[[phases", 'optimizer = { kind = "wonder" }\n[[phases'), "optimizer: .*'wonder'"),
+        (GOOD + 'schedule = { kind = "step" }\n', "schedule.step.at_steps: Field required"),
+        (
+            GOOD + 'source = "unlabelled"\nstrip_share = 0.5\n',
+            "one of unlabelled steel has no share of strip",
+        ),
+        (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
     ],
-    ids=["no toml", "no phases", "unknown setting", "negative rate", "share above one", "network", "step"],
+    ids=[
+        "no toml",
+        "no phases",
+        "unknown setting",
+        "negative rate",
+        "share above one",
+        "network",
+        "augmentation",
+        "normalisation",
+        "fold",
+        "no loss",
+        "loss",
+        "optimiser",
+        "schedule",
+        "unlabelled strip",
+        "name that is a path",
+    ],
 )
 def test_a_bad_recipe_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "recipe.toml"
@@ -59,3 +80,41 @@ def test_pretrained_is_no_knob_of_what_comes_out(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text(GOOD.replace("[[phases", "knobs = { pretrained = true, fine_share = 0.7 }\n[[phases"))
     assert load_recipe(path).structure_knobs == {"fine_share": 0.7}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_losses_are_one_table_or_several(tmp_path: Path) -> None:
+    assert load_recipe(written(tmp_path, GOOD)).loss == (HybridTerm(),)
+    plain = GOOD.replace("[[phases", "[loss]\nssim = 1.0\n[[phases")
+    assert load_recipe(written(tmp_path, plain)).loss == (HybridTerm(ssim=1.0),)
+    several = '[[loss]]\nkind = "dice"\nweight = 0.5\n[[loss]]\nkind = "edge-hold"\n[[phases'
+    assert load_recipe(written(tmp_path, GOOD.replace("[[phases", several))).loss == (
+        DiceTerm(weight=0.5),
+        EdgeHoldTerm(),
+    )
+    of_phase = load_recipe(written(tmp_path, GOOD + '[phases.loss]\nkind = "dice"\n'))
+    assert of_phase.phases[0].loss == (DiceTerm(),)
+
+
+def test_other_settings_may_count_instead(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    recipe = load_recipe(path, seed=3, fold=None)
+    assert (recipe.seed, recipe.fold) == (3, None)
+    assert recipe.digest != load_recipe(path).digest == load_recipe(path, seed=7).digest
+    with pytest.raises(RecipeError, match="fold: expected 0 to 4, got 9"):
+        load_recipe(path, fold=9)
+
+
+def test_recipes_are_found_by_name_or_path(tmp_path: Path) -> None:
+    for name in shipped_recipes():
+        assert find_recipe(name).stem == name
+    path = written(tmp_path, GOOD)
+    assert find_recipe(str(path)) == path
+    for wrong in ("wonder", str(tmp_path), str(path.with_suffix(".txt"))):
+        with pytest.raises(RecipeError, match=r"expected a TOML file or one of .*csnet-first"):
+            find_recipe(wrong)

@@ -1,161 +1,240 @@
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from models.data.folders import Sample
+from models.data.normalisation import NORMALISATIONS
 from models.errors import TrainingError
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 from models.training import trainer as trainer_module
-from models.training.recipe import Phase, Recipe
-from models.training.scoring import score_samples
+from models.training.devices import Execution, execution
+from models.training.recipe import Recipe
+from models.training.scoring import Scores, score_samples
 from models.training.state import STATE_FILE
-from models.training.trainer import Standing, Trainer, TrainingData, learning_rate
+from models.training.trainer import Trainer
+from models.training.watching import Standing, StepReport, Watcher
 from models.weights.files import weights_of
 from tests.models.samples import clean_sample, patch_sample
+from tests.models.training.runs import CPU, DATA, STEEL, phase_of, recipe_of, two_phases
 
-DATA = TrainingData(
-    steel=[patch_sample(f"Pa_{seed}", seed) for seed in range(6)],
-    held_out_steel=[patch_sample("Pa_90", 90)],
-    strip=[patch_sample("0", 20), clean_sample("1", 21)],
-    held_out_strip=[patch_sample("2", 22), clean_sample("3", 23)],
-)
-
-
-def recipe_of(*steps: int, rate: float = 2e-3, **settings: object) -> Recipe:
-    phases = tuple(
-        Phase(
-            name=str(index),
-            steps=count,
-            size_px=32,
-            batch=4,
-            peak_rate=rate,
-            warmup_steps=2,
-            strip_share=0.5 * (index % 2),
-        )
-        for index, count in enumerate(steps)
-    )
-    return Recipe.model_validate(
-        {
-            "name": "test",
-            "network": "csnet-x1",
-            "phases": phases,
-            "bfloat16": False,
-            "score_every": 100,
-            **settings,
-        }
-    )
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adamw": {"kind": "adamw"},
+    "adam": {"kind": "adam", "betas": [0.9, 0.99]},
+    "sgd": {"kind": "sgd", "momentum": 0.9},
+    "sgd without momentum": {"kind": "sgd", "momentum": 0},
+    "rmsprop": {"kind": "rmsprop", "alpha": 0.9},
+}
 
 
-def ignore(network: nn.Module, standing: Standing) -> None:
+class Record(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.standings: list[Standing] = []
+        self.reports: list[StepReport] = []
+
+    def on_step(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+    def on_score(self, standing: Standing, network: nn.Module) -> None:  # noqa: ARG002
+        self.standings.append(standing)
+
+
+class CutOffError(Exception):
     pass
 
 
-def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path) -> None:
-    recipe = recipe_of(2, 2)
-    whole = Trainer(recipe, DATA, tmp_path / "whole")
-    whole.train(ignore)
+class CutOff(Watcher):
+    """Ends a run after a step, before its state is saved."""
 
-    class CutOffError(Exception):
-        pass
+    def __init__(self, step: int) -> None:
+        self._step = step
 
-    def cut_off(network: nn.Module, standing: Standing) -> None:
-        if standing.step == 4:
+    def on_step(self, report: StepReport) -> None:
+        if report.step == self._step:
             raise CutOffError
 
-    cut = Trainer(recipe, DATA, tmp_path / "cut")
-    with pytest.raises(CutOffError):
-        cut.train(cut_off)
-    assert cut.progress.step == 4
-    resumed = Trainer(recipe, DATA, tmp_path / "cut")
-    assert resumed.progress.step == 2
-    resumed.train(ignore)
+
+def assert_same_weights(one: Trainer, other: Trainer) -> None:
     for kind in ("network", "average"):
-        expected, found = weights_of(getattr(whole, kind)), weights_of(getattr(resumed, kind))
+        expected, found = weights_of(getattr(one, kind)), weights_of(getattr(other, kind))
+        assert expected.keys() == found.keys()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def assert_resumes_exactly(recipe: Recipe, folder: Path, cut_after: int, saved: int) -> None:
+    whole = Trainer(recipe, DATA, folder / "whole", CPU)
+    whole.train()
+    cut = Trainer(recipe, DATA, folder / "cut", CPU)
+    with pytest.raises(CutOffError):
+        cut.train(CutOff(cut_after))
+    resumed = Trainer(recipe, DATA, folder / "cut", CPU)
+    assert resumed.progress.step == saved
+    resumed.train()
+    assert resumed.progress == whole.progress
+    assert_same_weights(whole, resumed)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path, optimizer: str) -> None:
+    recipe = recipe_of(*two_phases(2, 2), optimizer=OPTIMIZERS[optimizer])
+    assert_resumes_exactly(recipe, tmp_path, cut_after=4, saved=2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "phase"),
+    [
+        ({"network": "pfanet", "width": 0.125}, {}),
+        (
+            {
+                "network": "csnet-x1",
+                "width": 0.2,
+                "dynamic_decay": 3.0,
+                "channels_last": True,
+                "ema_decay": 0,
+            },
+            {},
+        ),
+        (
+            {"loss": {"kind": "dice"}},
+            {"multi_scale_px": [32, 64], "order": "epochs"},
+        ),
+    ],
+    ids=["dropout", "dynamic decay and channels last", "sizes, order and outlines by progress"],
+)
+def test_whatever_chance_or_time_decides_is_taken_up_again(
+    tmp_path: Path, settings: dict[str, Any], phase: dict[str, Any]
+) -> None:
+    recipe = recipe_of(phase_of(4, **phase), **{"score_every": 2, **settings})
+    assert_resumes_exactly(recipe, tmp_path, cut_after=3, saved=2)
+
+
+def test_the_state_is_saved_between_scorings_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_S", 0.0)
+    assert_resumes_exactly(recipe_of(*two_phases(3)), tmp_path, cut_after=2, saved=1)
+
+
+def test_batches_made_by_other_processes_train_the_same(tmp_path: Path) -> None:
+    recipe = recipe_of(*two_phases(2, 2))
+    alone, helped = (Trainer(recipe, DATA, tmp_path / f"{n}", CPU, loaders=n) for n in (0, 2))
+    alone.train()
+    helped.train()
+    assert_same_weights(alone, helped)
+
+
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    trainer = Trainer(recipe_of(60, rate=5e-3), DATA, tmp_path)
-    phase = trainer.recipe.phases[0]
-    losses: list[float] = []
-    for step in range(24):
-        losses.append(trainer._step(phase, step))
-        trainer.progress.step += 1
+    record = Record()
+    recipe = recipe_of(phase_of(24, peak_rate=1e-2), network="pfanet", width=0.125)
+    Trainer(recipe, STEEL, tmp_path, CPU).train(record)
+    losses = [report.loss for report in record.reports]
     assert sum(losses[-6:]) < 0.85 * sum(losses[:6])
 
 
-def test_the_best_average_of_each_phase_is_handed_out(tmp_path: Path) -> None:
-    standings: list[Standing] = []
-    trainer = Trainer(recipe_of(2, 2), DATA, tmp_path)
-    trainer.train(lambda _, standing: standings.append(standing))
-    assert [standing.step for standing in standings] == [2, 4]
-    assert standings[0].strip is not None
-    assert all(-1 <= standing.score <= 1 for standing in standings)
+def test_steps_are_told_and_the_best_of_each_phase(tmp_path: Path) -> None:
+    record = Record()
+    recipe = recipe_of(*two_phases(2, 2), score_every=1)
+    Trainer(recipe, DATA, tmp_path, CPU).train(record)
+    assert [(report.step, report.total_steps, report.phase) for report in record.reports] == [
+        (1, 4, "0"),
+        (2, 4, "0"),
+        (3, 4, "1"),
+        (4, 4, "1"),
+    ]
+    assert [report.rate for report in record.reports[:2]] == [1e-3, 2e-3]
+    assert [standing.step for standing in record.standings] == [1, 2, 3, 4]
+    assert record.standings[0].is_best
+    assert record.standings[2].is_best
+    assert all(-1 <= standing.score <= 1 for standing in record.standings)
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="strip"):
-        Trainer(recipe_of(1, 1), TrainingData(DATA.steel, DATA.held_out_steel), tmp_path)
+        Trainer(recipe_of(*two_phases(1, 1)), STEEL, tmp_path, CPU)
 
 
-def test_a_state_of_another_seed_is_refused(tmp_path: Path) -> None:
-    Trainer(recipe_of(1), DATA, tmp_path).train(ignore)
-    with pytest.raises(TrainingError, match="seed"):
-        Trainer(recipe_of(1, seed=8), DATA, tmp_path)
+@pytest.mark.parametrize(
+    ("recipe", "data", "message"),
+    [
+        (recipe_of(phase_of(), seed=8), STEEL, "other recipe"),
+        (recipe_of(phase_of()), DATA, "other data"),
+    ],
+    ids=["recipe", "data"],
+)
+def test_a_state_of_another_run_is_refused(tmp_path: Path, recipe: Recipe, data: Any, message: str) -> None:
+    Trainer(recipe_of(phase_of()), STEEL, tmp_path, CPU).train()
+    with pytest.raises(TrainingError, match=message):
+        Trainer(recipe, data, tmp_path, CPU)
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 100, 100_000])
 def test_a_damaged_state_is_refused(tmp_path: Path, kept_bytes: int) -> None:
-    Trainer(recipe_of(1), DATA, tmp_path).train(ignore)
+    recipe = recipe_of(phase_of())
+    Trainer(recipe, STEEL, tmp_path, CPU).train()
     path = tmp_path / STATE_FILE
     path.write_bytes(path.read_bytes()[:kept_bytes])
     with pytest.raises(TrainingError, match="cannot go on"):
-        Trainer(recipe_of(1), DATA, tmp_path)
+        Trainer(recipe, STEEL, tmp_path, CPU)
 
 
 def test_steps_without_a_finite_gradient_change_nothing_and_end_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer_module, "MAX_LOST_STEPS", 3)
-    trainer = Trainer(recipe_of(10), DATA, tmp_path)
+    trainer = Trainer(recipe_of(phase_of(10)), STEEL, tmp_path, CPU)
     before = {name: tensor.clone() for name, tensor in trainer.average.state_dict().items()}
-    trainer.loss.bce = float("nan")
+    monkeypatch.setattr(trainer, "_normalise", lambda *_: torch.full((4, 3, 32, 32), torch.nan))
     with pytest.raises(TrainingError, match="finite"):
-        trainer.train(ignore)
+        trainer.train()
     assert trainer.progress.step == 2
     after = trainer.average.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_the_rate_rises_then_falls_to_nothing() -> None:
-    phase = Phase(name="a", steps=100, size_px=32, peak_rate=1.0, warmup_steps=10)
-    rates = [learning_rate(phase, step) for step in range(100)]
-    assert rates[9] == 1.0
-    assert rates[:10] == sorted(rates[:10])
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] < 0.001
-
-
-def test_a_phase_may_augment_as_a_paper_does(tmp_path: Path) -> None:
-    steps = [{"kind": "resize", "size_px": 40}, {"kind": "random-crop", "size_px": 32}]
-    recipe = recipe_of(1)
-    phase = Phase.model_validate({**recipe.phases[0].model_dump(), "augmentation": steps})
-    trainer = Trainer(recipe, DATA, tmp_path)
-    images, masks = trainer._batch(phase)
-    ours, _ = trainer._batch(recipe.phases[0])
-    assert images.shape == ours.shape == (4, 32, 32)
-    assert masks.shape == (4, 1, 32, 32)
-    assert not torch.equal(images, ours)
-    with pytest.raises(TrainingError, match=r"expected augmented images \(32, 32\), got \(40, 40\)"):
-        trainer._batch(phase.model_copy(update={"augmentation": phase.augmentation[:1]}))
-
-
 def test_a_network_of_grey_images_trains_on_one_channel(tmp_path: Path) -> None:
-    trainer = Trainer(recipe_of(2, knobs={"in_channels": 1}), DATA, tmp_path)
-    trainer.train(ignore)
+    trainer = Trainer(recipe_of(phase_of(2), knobs={"in_channels": 1}), STEEL, tmp_path, CPU)
+    trainer.train()
     assert trainer.network.in_channels == 1
     assert trainer.progress.step == 2
+
+
+def test_an_attention_penalty_needs_a_network_that_has_one(tmp_path: Path) -> None:
+    loss = {"kind": "edge-hold", "attention_penalty": True}
+    with pytest.raises(TrainingError, match="SCFNet has no channel attention"):
+        Trainer(recipe_of(phase_of(), loss=loss), STEEL, tmp_path, CPU)
+    Trainer(recipe_of(phase_of(), loss=loss, network="pfanet", width=0.125), STEEL, tmp_path, CPU).train()
+
+
+def test_low_precision_trains_with_whole_gradients(tmp_path: Path) -> None:
+    for kind in (torch.bfloat16, torch.float16):
+        record = Record()
+        where = Execution(torch.device("cpu"), kind)
+        trainer = Trainer(recipe_of(phase_of(3, size_px=64)), STEEL, tmp_path / str(kind), where)
+        trainer.train(record)
+        assert trainer.progress.lost_steps == 0
+        full = Record()
+        Trainer(recipe_of(phase_of(3, size_px=64)), STEEL, tmp_path / f"{kind} whole", CPU).train(full)
+        assert [report.loss for report in record.reports] == pytest.approx(
+            [report.loss for report in full.reports], rel=0.05
+        )
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("tpu", "expected auto, cpu, cuda"), ("cuda:x", "cuda:1"), ("cuda:99", r"finds \d+ GPUs")],
+)
+def test_a_device_that_is_not_there_is_named(device: str, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        execution(device, low_precision=True)
+
+
+def test_the_processor_takes_bfloat16() -> None:
+    assert execution("cpu", low_precision=True) == Execution(torch.device("cpu"), torch.bfloat16)
+    assert execution("cpu", low_precision=False).low_precision is None
 
 
 class Threshold(SaliencyNetwork):
@@ -167,9 +246,13 @@ class Threshold(SaliencyNetwork):
         return SaliencyOutputs(-10 * images[:, :1])
 
 
+def scores_of(*samples: Sample) -> Scores:
+    return score_samples(Threshold(in_channels=1), samples, NORMALISATIONS["steel"], torch.device("cpu"))
+
+
 def test_scores_tell_defects_from_clean() -> None:
-    scores = score_samples(Threshold(in_channels=1), [patch_sample("a", 1), clean_sample("b", 2)])
+    scores = scores_of(patch_sample("a", 1), clean_sample("b", 2))
     assert scores.iou > 0.9
     assert scores.clean_false_share < 0.01
     assert scores.mae < 0.1
-    assert score_samples(Threshold(in_channels=1), []).iou == 0
+    assert scores_of().iou == 0

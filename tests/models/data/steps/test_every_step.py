@@ -74,7 +74,7 @@ def test_a_recipe_can_hold_every_list(paper: str) -> None:
 
 def test_kinds_are_unlike() -> None:
     kinds = [step.model_fields["kind"].default for step in STEPS]
-    assert len(set(kinds)) == len(kinds) == 13
+    assert len(set(kinds)) == len(kinds) == 18
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,11 @@ def test_kinds_are_unlike() -> None:
         {"kind": "gaussian-blur", "kernels_px": []},
         {"kind": "share-crop", "max_share": 1.0},
         {"kind": "salt-and-pepper", "share": 0},
+        {"kind": "zoom-crop", "min_zoom": 2.0},
+        {"kind": "zoom-crop", "max_aspect": 0.5},
+        {"kind": "light-gradient", "max_strength": 1.0},
+        {"kind": "elastic", "max_shift_px": 0},
+        {"kind": "copy-paste", "max_marked": 2},
         {},
     ],
     ids=str,

@@ -10,6 +10,7 @@ from models.data.steps import (
     EitherFlip,
     HorizontalFlip,
     PadToSquare,
+    QuarterTurn,
     RandomCrop,
     Resize,
     Rotation,
@@ -17,6 +18,7 @@ from models.data.steps import (
     Step,
     TrainingPair,
     VerticalFlip,
+    ZoomCrop,
 )
 from models.errors import DatasetError
 from tests.models.data.steps.pairs import numbered_pair
@@ -70,6 +72,35 @@ def test_edge_crops_take_up_to_14_px_off_each_edge() -> None:
 
 def test_edge_crops_leave_something_of_a_small_image() -> None:
     assert min(min(crop.image.shape) for crop in applied(EdgeCrop(), numbered_pair(5, 6))) >= 1
+
+
+def test_zoom_crops_have_their_scales_and_stretch_anywhere_in_the_image() -> None:
+    crops = applied(ZoomCrop(size_px=50, min_zoom=0.5, max_zoom=2.0), coordinates(400, 400))
+    # What is left of the image on either side, in its own pixels.
+    heights, widths = (
+        np.array([float(np.ptp(plane)) + 1 for plane in planes]) for planes in zip(*crops, strict=True)
+    )
+    assert {crop.image.shape for crop in crops} == {(50, 50)}
+    scales, aspects = np.sqrt(heights * widths) / 50, heights / widths
+    assert (scales.min(), scales.max()) == pytest.approx((0.5, 2), rel=0.06)
+    assert (aspects.min(), aspects.max()) == pytest.approx((0.8, 1.25), rel=0.06)
+    assert min(float(crop.image.min()) for crop in crops) < 10
+    assert max(float(crop.image.max()) for crop in crops) > 390
+
+
+def test_a_zoom_crop_never_exceeds_the_image() -> None:
+    crop = applied(ZoomCrop(size_px=64, min_zoom=0.5, max_zoom=0.5), coordinates(40, 60), 1)[0]
+    assert crop.image.shape == (64, 64)
+    assert (float(crop.image.max()), float(crop.mask.max())) == (39, 59)
+
+
+def test_quarter_turns_are_the_eight_of_a_square() -> None:
+    pair = numbered_pair(5, 5)
+    results = applied(QuarterTurn(), pair)
+    found = Counter(result.image.tobytes() for result in results)
+    assert len(found) == 8
+    assert all(count / DRAWS == pytest.approx(1 / 8, abs=0.06) for count in found.values())
+    assert all(np.array_equal(result.mask, result.image > 127) for result in results)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.data.steps import ContrastBrightness, GaussianBlur, TrainingPair
+from models.data.steps import ContrastBrightness, GaussianBlur, LightGradient, TrainingPair
 from tests.models.data.steps.pairs import numbered_pair
 
 
@@ -28,6 +28,20 @@ def test_levels_are_clipped_and_the_mask_stays() -> None:
     assert lit.image.max() == 255
     assert lit.image.min() == 40
     assert lit.mask is pair.mask
+
+
+def test_light_falls_off_in_every_direction_and_half_of_the_time() -> None:
+    pair = TrainingPair(np.full((40, 60), 100, np.float32), np.zeros((40, 60), np.float32))
+    generator = np.random.default_rng(2)
+    lit = [LightGradient().apply(pair, generator) for _ in range(400)]
+    assert all(result.mask is pair.mask for result in lit)
+    changed = [result.image for result in lit if np.ptp(result.image)]
+    assert len(changed) / len(lit) == pytest.approx(0.5, abs=0.08)
+    slopes = np.array([(image[-1, 30] - image[0, 30], image[20, -1] - image[20, 0]) for image in changed])
+    assert (slopes.min(axis=0) < -50).all()
+    assert (slopes.max(axis=0) > 50).all()
+    assert np.hypot(*slopes.T).max() < 61
+    assert all(float(image.mean()) == pytest.approx(100, abs=0.1) for image in changed)
 
 
 def test_one_image_in_ten_is_blurred_by_one_of_four_kernels() -> None:

@@ -1,0 +1,73 @@
+"""Splits of training images into those that train and those that choose, by names alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from models.data.folders import class_of
+
+SAME_PICTURES = {"Pa_105": "Pa_101"}
+"""Pictures of SD-saliency-900 that are one image with two masks: they must fall on one side of a split."""
+
+
+class Named(Protocol):
+    """A sample, or where one comes from."""
+
+    @property
+    def name(self) -> str:
+        """Its own among all."""
+
+
+Item = TypeVar("Item", bound=Named)
+
+
+def split_samples(items: Sequence[Item], held_out_share: float) -> tuple[list[Item], list[Item]]:
+    """Hold out the same share of every class (the letters of `In_12`).
+
+    Args:
+        items: to be split.
+        held_out_share: 0 to 1.
+
+    Returns:
+        Those to train on and those to choose by, each in the given order.
+    """
+    return _split(
+        items, {name for ranked in _ranked(items) for name in ranked[: round(len(ranked) * held_out_share)]}
+    )
+
+
+def split_fold(items: Sequence[Item], fold: int, folds: int) -> tuple[list[Item], list[Item]]:
+    """Hold out one of several parts of every class; each item is in exactly one of them.
+
+    Args:
+        items: to be split.
+        fold: which part, from 0.
+        folds: how many parts.
+
+    Returns:
+        Those to train on and those to choose by, each in the given order.
+    """
+    return _split(items, {name for ranked in _ranked(items) for name in ranked[fold::folds]})
+
+
+def _split(items: Sequence[Item], held_out: set[str]) -> tuple[list[Item], list[Item]]:
+    kept = [item for item in items if _identity(item.name) not in held_out]
+    return kept, [item for item in items if _identity(item.name) in held_out]
+
+
+def _ranked(items: Iterable[Named]) -> list[list[str]]:
+    """The pictures of every class in an order that looks random and follows from their names."""
+    classes: dict[str, set[str]] = {}
+    for item in items:
+        classes.setdefault(class_of(item.name), set()).add(_identity(item.name))
+    return [sorted(members, key=_rank) for members in classes.values()]
+
+
+def _identity(name: str) -> str:
+    return SAME_PICTURES.get(name, name)
+
+
+def _rank(identity: str) -> bytes:
+    return hashlib.blake2b(identity.encode(), digest_size=8).digest()

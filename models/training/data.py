@@ -1,0 +1,155 @@
+"""The samples of a run: read, split, and never those of a test set."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from models.data.folders import Sample, load_samples, load_unlabelled
+from models.data.sources import folder_sources, with_noisy_copies
+from models.data.splits import split_fold, split_samples
+from models.errors import DatasetError, TrainingError
+from models.training.recipe import DIGEST_BYTES, Recipe
+
+TEST_FOLDER = "test"
+
+_SD_SALIENCY_NAME = re.compile(r"^(?:In|Pa|Sc)_(\d{1,3})$")
+_SD_SALIENCY_LAST = 300
+_FIRST_TEST_NUMBER = 61
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples to train on and to choose by, real steel and simulated strip apart.
+
+    Attributes:
+        steel: trains.
+        held_out_steel: chooses.
+        strip: trains.
+        held_out_strip: chooses.
+        unlabelled: trains by a teacher's maps; its masks are empty.
+        source: where the steel is from, for the weights' metadata.
+    """
+
+    steel: Sequence[Sample]
+    held_out_steel: Sequence[Sample]
+    strip: Sequence[Sample] = ()
+    held_out_strip: Sequence[Sample] = ()
+    unlabelled: Sequence[Sample] = ()
+    source: str = "steel"
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits over names and pixels: a run goes on with the data that it began with."""
+        state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        parts = (self.steel, self.held_out_steel, self.strip, self.held_out_strip, self.unlabelled)
+        for part in parts:
+            state.update(f"{len(part)}".encode())
+            for sample in part:
+                state.update(f"{sample.name}{sample.image.shape}".encode())
+                state.update(sample.image.tobytes())
+                state.update(sample.mask.tobytes())
+        return state.hexdigest()
+
+    @property
+    def description(self) -> str:
+        """What trained, in words, with the digest of all of it."""
+        text = f"{len(self.steel)} images of {self.source}"
+        if self.strip:
+            text += f" and {len(self.strip)} tiles of simulated strip"
+        if self.unlabelled:
+            text += f" and {len(self.unlabelled)} unlabelled images"
+        return f"{text}, digest {self.digest}"
+
+
+def gather(
+    recipe: Recipe, steel: Path, strips: Sequence[Path] = (), unlabelled: Sequence[Path] = ()
+) -> TrainingData:
+    """Read and split what a recipe trains on.
+
+    Args:
+        recipe: how to split.
+        steel: folder of real steel, `images` and `masks`.
+        strips: folders of simulated strip, read where the recipe needs strip.
+        unlabelled: folders of images, with folders in them, read where the recipe needs a teacher.
+
+    Raises:
+        DatasetError: a folder that cannot be used.
+        TrainingError: test images, or a split that leaves no sample to train on or to choose by.
+    """
+    sources = folder_sources(steel)
+    refuse_test_images(steel, [source.name for source in sources])
+    if recipe.fold is None:
+        training, held_out = split_samples(sources, recipe.held_out_share)
+    else:
+        training, held_out = split_fold(sources, recipe.fold, recipe.folds)
+    if not training or not held_out:
+        raise TrainingError(
+            f"{steel}: expected images to train on and images to choose by, "
+            f"got {len(training)} and {len(held_out)} of {len(sources)}"
+        )
+    if recipe.noisy_copies:
+        training = with_noisy_copies(training, recipe.noisy_copies, seed=recipe.seed)
+    source = "/".join(steel.resolve().parts[-2:])
+    strip = _strip(recipe, strips) if recipe.needs_strip else []
+    cut = max(0, len(strip) - recipe.held_out_strip_tiles)
+    return TrainingData(
+        [source.load() for source in training],
+        [source.load() for source in held_out],
+        strip[:cut],
+        strip[cut:],
+        _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
+        source,
+    )
+
+
+def refuse_test_images(folder: Path, names: Sequence[str]) -> None:
+    """Let nothing train on what is there to report on.
+
+    SD-saliency-900's standard test split is numbers 61 to 100 of each hundred of a class.
+
+    Args:
+        folder: of the images.
+        names: of the images.
+
+    Raises:
+        TrainingError: the folder is called `test`, or an image is of that split.
+    """
+    if folder.resolve().name == TEST_FOLDER:
+        raise TrainingError(f"{folder} holds test images: expected a folder of training images")
+    for name in names:
+        match = _SD_SALIENCY_NAME.match(name)
+        number = int(match.group(1)) if match else 0
+        if 0 < number <= _SD_SALIENCY_LAST and (number - 1) % 100 + 1 >= _FIRST_TEST_NUMBER:
+            raise TrainingError(
+                f"{folder} holds test images: {name} is of SD-saliency-900's test split, which never trains"
+            )
+
+
+def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
+    if not folders:
+        raise DatasetError(
+            f"recipe {recipe.name} trains on simulated strip: expected a folder of it, got none"
+        )
+    samples = [sample for folder in folders for sample in load_samples(folder)]
+    if len(samples) <= recipe.held_out_strip_tiles:
+        raise DatasetError(
+            f"expected more than the {recipe.held_out_strip_tiles} strip tiles that are held out, "
+            f"got {len(samples)}"
+        )
+    return samples
+
+
+def _unlabelled(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
+    if not folders:
+        raise DatasetError(f"recipe {recipe.name} trains on unlabelled steel: expected a folder, got none")
+    samples: list[Sample] = []
+    for folder in folders:
+        found = load_unlabelled(folder)
+        refuse_test_images(folder, [sample.name for sample in found])
+        samples += found
+    return samples

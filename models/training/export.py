@@ -1,0 +1,51 @@
+"""Weights files of a run: its best averaged weights, with what they reach and how to make them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from models.training.recipe import Recipe
+from models.training.watching import Standing, Watcher
+from models.weights.files import WeightsInfo, save_weights, weights_of
+
+DIGITS = 5
+"""Of the figures in the metadata."""
+
+
+class Exporter(Watcher):
+    """Writes the best weights of the phase that runs; the last phase's stay.
+
+    Args:
+        path: of the file.
+        recipe: of the run.
+        data: what trains, in words.
+        command: that makes these weights again.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe, data: str, command: str) -> None:
+        self._path = path
+        self._recipe = recipe
+        self._data = (
+            data if recipe.normalisation == "steel" else f"{data}, normalised as {recipe.normalisation}"
+        )
+        self._command = command
+
+    def on_score(self, standing: Standing, network: nn.Module) -> None:
+        if not standing.is_best:
+            return
+        metrics = {"held-out steel iou": standing.steel.iou, "held-out steel mae": standing.steel.mae}
+        if standing.strip is not None:
+            metrics["held-out strip iou"] = standing.strip.iou
+            metrics["held-out clean strip false share"] = standing.strip.clean_false_share
+        info = WeightsInfo(
+            network=self._recipe.network,
+            width=self._recipe.width,
+            knobs=self._recipe.structure_knobs,
+            version=f"{self._recipe.name}.{standing.step}",
+            data=self._data,
+            recipe=self._command,
+            metrics={name: round(value, DIGITS) for name, value in metrics.items()},
+        )
+        save_weights(self._path, weights_of(network, half=self._recipe.half_precision), info)

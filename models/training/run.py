@@ -1,0 +1,133 @@
+"""A whole run: from a recipe and folders to weights, log and plots in an output folder."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from models.errors import TrainingError
+from models.training.data import TrainingData, gather
+from models.training.devices import execution
+from models.training.export import Exporter
+from models.training.recipe import Recipe
+from models.training.run_log import RunLog, read_log
+from models.training.sharing import Member
+from models.training.state import STATE_FILE
+from models.training.teacher import Teacher, load_teacher
+from models.training.trainer import Trainer
+from models.training.watching import Watcher
+from models.weights.files import write_atomically
+from models.weights.registry import SUFFIX
+
+LOCK_FILE = "run.lock"
+PLOT_FILE = "training.svg"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run is made of.
+
+    Attributes:
+        recipe: what to do.
+        steel: folder of real steel, `images` and `masks`.
+        strips: folders of simulated strip.
+        unlabelled: folders of steel without masks.
+        teacher: weights whose maps take the place of those masks.
+        output: folder of state, log, weights and plots; a run that was cut off goes on there.
+        command: that makes the weights again, for their metadata.
+        device: "auto", "cpu", "cuda" or one of several GPUs as "cuda:1".
+        loaders: processes that make batches ahead.
+    """
+
+    recipe: Recipe
+    steel: Path
+    output: Path
+    command: str
+    strips: tuple[Path, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
+    teacher: str | None = None
+    device: str = "auto"
+    loaders: int = 0
+
+    @property
+    def weights(self) -> Path:
+        """The file of the best weights."""
+        return self.output / f"{self.recipe.name}{SUFFIX}"
+
+    def data(self) -> TrainingData:
+        """Read and split its samples.
+
+        Raises:
+            DatasetError: a folder that cannot be used.
+            TrainingError: test images, or a split that leaves no sample on a side.
+        """
+        return gather(self.recipe, self.steel, self.strips, self.unlabelled)
+
+    def load_teacher(self, device: torch.device) -> Teacher | None:
+        """Read its teacher, where the recipe needs one.
+
+        Raises:
+            TrainingError: it needs one and none was named.
+            WeightsError: no such weights, or damaged ones.
+        """
+        if not self.recipe.needs_teacher:
+            return None
+        if self.teacher is None:
+            raise TrainingError(
+                f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
+            )
+        return load_teacher(self.teacher, device)
+
+
+def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> None:  # noqa: B008 - frozen
+    """Train to the end, or to the end of what is left.
+
+    Args:
+        run: what to train, from what, to where.
+        watchers: told of what happens.
+        member: of the processes that share the run.
+
+    Raises:
+        ModelsError: data or recipe that cannot be used, or a run that fails.
+    """
+    where = execution(run.device, low_precision=run.recipe.bfloat16)
+    data = run.data()
+    teacher = run.load_teacher(where.device)
+    described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
+    exporter = Exporter(run.weights, run.recipe, described, run.command)
+    with _alone(run.output) if member.is_first else nullcontext():
+        trainer = Trainer(
+            run.recipe, data, run.output, where, loaders=run.loaders, member=member, teacher=teacher
+        )
+        trainer.train(RunLog(run.output), exporter, *watchers)
+        if member.is_first:
+            _plot(run)
+
+
+def _plot(run: TrainingRun) -> None:
+    # matplotlib takes long to import, and is needed at the end alone.
+    from models.training.plots import run_svg  # noqa: PLC0415
+
+    recipe = run.recipe
+    svg = run_svg(read_log(run.output), f"{recipe.name}: {recipe.network}, {recipe.total_steps} steps")
+    write_atomically(run.output / PLOT_FILE, svg.encode())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(f"another training runs in {folder}") from None
+        for unfinished in folder.glob(f".{STATE_FILE}.*"):
+            # Of a run that was killed while it wrote; a large network's would soon fill the disk.
+            unfinished.unlink()
+        yield

@@ -1,0 +1,67 @@
+"""What a run tells those who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from models.training.scoring import Scores
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step that was done.
+
+    Attributes:
+        step: counted from 1, over all phases.
+        total_steps: of all phases.
+        phase: its name.
+        loss: of the step's batch.
+        rate: learning rate.
+    """
+
+    step: int
+    total_steps: int
+    phase: str
+    loss: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the averaged weights reach after a step.
+
+    Attributes:
+        step: counted from 1, over all phases.
+        phase: its name.
+        steel: scores on held-out steel.
+        strip: scores on held-out strip, where there is strip.
+        is_best: whether the score is the best so far of its phase.
+    """
+
+    step: int
+    phase: str
+    steel: Scores
+    strip: Scores | None
+    is_best: bool = False
+
+    @property
+    def score(self) -> float:
+        """Mean overlap on steel and strip, less what is seen where nothing is."""
+        if self.strip is None:
+            return self.steel.iou
+        return (self.steel.iou + self.strip.iou) / 2 - self.strip.clean_false_share
+
+
+class Watcher:
+    """Told of a run by its trainer; each method may be left as it is."""
+
+    def on_start(self, step: int) -> None:
+        """The run begins, or goes on, after this step."""
+
+    def on_step(self, report: StepReport) -> None:
+        """A step was done."""
+
+    def on_score(self, standing: Standing, network: nn.Module) -> None:
+        """The averaged network was scored; the state is saved only afterwards."""

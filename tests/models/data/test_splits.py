@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from models.data.folders import Sample, class_of
+from models.data.splits import SAME_PICTURES, split_fold, split_samples
+
+SD_SALIENCY_TRAIN = [
+    f"{kind}_{100 * hundred + number}"
+    for kind in ("In", "Pa", "Sc")
+    for hundred in range(3)
+    for number in range(1, 61)
+]
+
+
+def named(*names: str) -> list[Sample]:
+    blank = np.zeros((4, 4), dtype=np.uint8)
+    return [Sample(name, blank, blank) for name in names]
+
+
+def names_of(samples: list[Sample]) -> set[str]:
+    return {sample.name for sample in samples}
+
+
+def test_a_split_takes_the_same_share_of_every_class_whatever_the_order() -> None:
+    names = [f"{kind}_{index}" for kind in ("In", "Pa", "Sc") for index in range(1, 41)]
+    kept, held_out = split_samples(named(*names), 0.25)
+    assert [sum(class_of(sample.name) == kind for sample in held_out) for kind in ("In", "Pa", "Sc")] == [
+        10
+    ] * 3
+    assert sorted(sample.name for sample in kept + held_out) == sorted(names)
+    assert names_of(split_samples(named(*reversed(names)), 0.25)[1]) == names_of(held_out)
+
+
+def test_a_fifth_of_the_training_images_is_432_and_108() -> None:
+    kept, held_out = split_samples(named(*SD_SALIENCY_TRAIN), 0.2)
+    assert (len(kept), len(held_out)) == (432, 108)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 1.0])
+def test_one_picture_with_two_masks_falls_on_one_side(share: float) -> None:
+    kept, held_out = split_samples(named(*(f"Pa_{index}" for index in range(90, 120))), share)
+    for name, twin in SAME_PICTURES.items():
+        for side in (kept, held_out):
+            assert (name in names_of(side)) == (twin in names_of(side))
+
+
+@pytest.mark.parametrize("folds", [2, 5, 10])
+def test_every_sample_is_held_out_in_exactly_one_fold(folds: int) -> None:
+    samples = named(*SD_SALIENCY_TRAIN)
+    parts = [split_fold(samples, fold, folds) for fold in range(folds)]
+    held_out = [sample.name for _, part in parts for sample in part]
+    assert sorted(held_out) == sorted(SD_SALIENCY_TRAIN)
+    for kept, part in parts:
+        assert names_of(kept) == set(SD_SALIENCY_TRAIN) - names_of(part)
+        assert abs(len(part) - len(samples) / folds) <= 3
+        assert ("Pa_101" in names_of(part)) == ("Pa_105" in names_of(part))

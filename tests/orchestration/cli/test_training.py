@@ -1,0 +1,144 @@
+"""`coilwatch train`: what it leaves, what it says, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest.simulation import write_tiles
+from models.training.state import STATE_FILE
+from models.weights.files import read_weights
+from orchestration.cli import training
+from tests.models.samples import patch_sample, write_sample
+from tests.orchestration.cli.conftest import Coilwatch
+
+RECIPE = """
+name = "tiny"
+network = "scfnet"
+width = 0.5
+held_out_share = 0.25
+held_out_strip_tiles = 2
+score_every = 5
+{settings}
+[[phases]]
+name = "only"
+steps = {steps}
+size_px = 32
+batch = 2
+peak_rate = 1e-3
+strip_share = {strip_share}
+"""
+
+WAIT_S = 90.0
+"""For the first state of a run that starts on a busy machine."""
+
+TRAIN = ("train", "--threads", 1)
+"""More threads only wait for each other over images so small."""
+
+
+@pytest.fixture
+def steel(tmp_path: Path) -> Path:
+    for index in range(1, 9):
+        write_sample(tmp_path / "steel", patch_sample(f"In_{index}", seed=index, side=32))
+    return tmp_path / "steel"
+
+
+def written(folder: Path, steps: int = 5, strip_share: float = 0.0, settings: str = "") -> Path:
+    path = folder / "tiny.toml"
+    path.write_text(RECIPE.format(steps=steps, strip_share=strip_share, settings=settings))
+    return path
+
+
+def test_training_leaves_weights_and_says_how_far_it_is(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    recipe = written(tmp_path)
+    ran = coilwatch(*TRAIN, recipe, "--data", steel, "-o", output, "--seed", 3, "--fold", 1)
+    assert ran.code == 0
+    assert "step 5 (only): loss " in ran.err
+    assert ", best so far" in ran.err
+    assert f"Wrote {output / 'tiny.safetensors'}" in ran.err
+    _, info = read_weights(output / "tiny.safetensors")
+    assert info.recipe == "coilwatch train tiny.toml --data DIR --fold 1 --seed 3 --output DIR"
+    assert {path.name for path in output.iterdir()} == {
+        *("tiny.safetensors", "training.svg", "log.jsonl", STATE_FILE, "run.lock")
+    }
+
+
+def test_strip_is_written_where_a_recipe_needs_it(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "STRIP_TILES", 8)
+    recipe = written(tmp_path, strip_share=0.5)
+    assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
+    assert len(list((tmp_path / "run" / "strip" / "images").iterdir())) == 8
+    _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
+    assert "held-out strip iou" in info.metrics
+    write_tiles(tmp_path / "own", tiles=8, seed=3)
+    arguments = ("--data", steel, "--strip", tmp_path / "own", "-o", tmp_path / "second")
+    assert coilwatch(*TRAIN, recipe, *arguments).code == 0
+    assert not (tmp_path / "second" / "strip").exists()
+    _, info = read_weights(tmp_path / "second" / "tiny.safetensors")
+    assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --output DIR"
+
+
+def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
+    recipe = written(tmp_path, settings='normalisation = "imagenet"')
+    ran = coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run")
+    assert "normalised as imagenet" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wonder", "--data", "steel"), "no recipe wonder: expected a TOML file or one of"),
+        (("tiny.toml", "--data", "nowhere"), "no images in nowhere/images"),
+        (("tiny.toml", "--data", "steel", "--device", "tpu"), "no device tpu: expected auto, cpu, cuda"),
+        (("tiny.toml", "--data", "steel", "--fold", "5"), "fold: expected 0 to 4, got 5"),
+        (("tiny.toml", "--data", "steel", "--output", "tiny.toml"), "output tiny.toml: expected a folder"),
+    ],
+    ids=["recipe", "data", "device", "fold", "output"],
+)
+def test_what_cannot_be_trained_is_one_line(
+    coilwatch: Coilwatch,
+    steel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(steel.parent)
+    written(steel.parent)
+    ran = coilwatch("train", "--output", "run", *arguments)
+    assert ran.code == 1
+    assert message in ran.error
+
+
+def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path
+) -> None:
+    recipe = written(tmp_path, steps=60)
+    arguments = ["train", str(recipe), "--data", str(steel), "--device", "cpu", "--threads", "1", "--output"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    program = "import sys; from orchestration.cli import main; main(sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments, str(killed)], stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not (killed / STATE_FILE).exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert (killed / STATE_FILE).exists()
+    resumed = coilwatch(*arguments, killed)
+    assert "Going on after step" in resumed.err
+    assert coilwatch(*arguments, whole).code == resumed.code == 0
+    for name in ("tiny.safetensors", STATE_FILE):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
