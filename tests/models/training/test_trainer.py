@@ -120,7 +120,7 @@ def test_steps_without_a_finite_gradient_change_nothing_and_end_the_run(
     monkeypatch.setattr(trainer_module, "MAX_LOST_STEPS", 3)
     trainer = Trainer(recipe_of(10), DATA, tmp_path)
     before = {name: tensor.clone() for name, tensor in trainer.average.state_dict().items()}
-    trainer.loss.bce = float("nan")
+    trainer.losses[0].bce = float("nan")
     with pytest.raises(TrainingError, match="finite"):
         trainer.train(ignore)
     assert trainer.progress.step == 2
