@@ -24,11 +24,11 @@ COLUMNS = {
 }
 HEAD = """# Results
 
-Made by `python -m benchmarks.accuracy page` from the files in `benchmarks/accuracy/evaluations`; those are made
-by `python -m benchmarks.accuracy measure --data DIR`, from the maps that `coilwatch segment` writes. Figures are
-in percent, of stretched maps as PySODMetrics has them, Dice and IoU as means over 256 thresholds. A set of
-images and a way of training make a protocol, and figures of two protocols do not compare. Milliseconds are the
-best of 40 tiles of 256 px, one thread, on the machine named below the table.
+Made by `python -m benchmarks.accuracy page` from the files in `benchmarks/accuracy/evaluations`. Those are
+made by `python -m benchmarks.accuracy measure --data DIR`, from the maps that `coilwatch segment` writes.
+Figures are in percent, of stretched maps as PySODMetrics has them, Dice and IoU as means over 256 thresholds.
+A set of images and a way of training make a protocol, and figures of two protocols do not compare.
+Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine named below the table.
 """
 SIZE_INCHES = (6.0, 3.8)
 INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
