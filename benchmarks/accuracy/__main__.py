@@ -1,0 +1,51 @@
+"""`python -m benchmarks.accuracy`: measure shipped networks on real steel, and write the page of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
+from benchmarks.accuracy.page import accuracy_speed_svg, results_page
+from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+from models.weights.registry import available
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def measure(
+    data: Annotated[Path, typer.Option(envvar="COILWATCH_DATA", help="Folder of the data sets.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Shipped weights, once each.", show_default="all")
+    ] = None,
+) -> None:
+    """Score shipped networks under every protocol; the files are to be committed."""
+    for name in model or available():
+        for protocol in PROTOCOLS:
+            print(save(_evaluate(name, protocol, data), protocol))
+
+
+def _evaluate(name: str, protocol: Protocol, data: Path) -> Evaluation:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"{name}, {protocol.key}")
+        return evaluate(
+            name, protocol, data, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+
+
+@app.command()
+def page() -> None:
+    """Write docs/results.md and its figure from the evaluations that are there."""
+    (DOCS / "results.md").write_text(results_page(), encoding="utf-8")
+    (DOCS / "figures" / "accuracy-speed.svg").write_text(accuracy_speed_svg(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    app()

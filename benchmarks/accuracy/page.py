@@ -1,0 +1,107 @@
+"""docs/results.md: a table for each protocol, ours and published ones, and accuracy against speed."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
+
+from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
+from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+
+PUBLISHED = Path(__file__).with_name("published.toml")
+COLUMNS = {
+    "s_measure": "SM",
+    "weighted_f": "WF",
+    "mae": "MAE",
+    "e_mean": "mean E",
+    "dice_mean": "Dice",
+    "iou_mean": "IoU",
+}
+HEAD = """# Results
+
+Made by `python -m benchmarks.accuracy page` from the files in `benchmarks/accuracy/evaluations`. Those are
+made by `python -m benchmarks.accuracy measure --data DIR`, from the maps that `coilwatch segment` writes.
+Figures are in percent, of stretched maps as PySODMetrics has them, Dice and IoU as means over 256 thresholds.
+A set of images and a way of training make a protocol, and figures of two protocols do not compare.
+Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine named below the table.
+"""
+SIZE_INCHES = (6.0, 3.8)
+INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
+
+
+class Published(BaseModel):
+    """Figures of somebody else's network, in percent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: str
+    network: str
+    source: str
+    s_measure: float
+    weighted_f: float
+    mae: float
+    e_mean: float
+    dice_mean: float
+    iou_mean: float
+
+
+def results_page(folder: Path = FOLDER) -> str:
+    """The page as Markdown."""
+    others = published()
+    parts = [HEAD]
+    for protocol in PROTOCOLS:
+        ours = load(protocol, folder)
+        if ours:
+            parts.append(_section(protocol, ours, [one for one in others if one.protocol == protocol.key]))
+    parts.append("![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n")
+    return "\n".join(parts)
+
+
+def published() -> list[Published]:
+    """What others reach, with sources."""
+    return [Published.model_validate(one) for one in tomllib.loads(PUBLISHED.read_text("utf-8"))["figures"]]
+
+
+def accuracy_speed_svg(folder: Path = FOLDER) -> str:
+    """IoU of our networks over their time of a tile; lines for published ones, whose time is not known."""
+    protocol = PROTOCOLS[0]
+    with mpl.rc_context({"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}):
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot(xlabel="ms a 256 tile, one thread", ylabel="IoU, %", title=protocol.title)
+        axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        for other in (one for one in published() if one.protocol == protocol.key):
+            axes.axhline(other.iou_mean, color=THEIRS, linestyle="--", linewidth=1)
+            axes.annotate(
+                other.network, (0.01, other.iou_mean), xycoords=("axes fraction", "data"), va="bottom"
+            )
+        for ours in load(protocol, folder):
+            at = (ours.tile_ms, 100 * ours.figures["iou_mean"])
+            axes.plot(*at, "o", color=OURS)
+            axes.annotate(ours.model, at, xytext=(5, 5), textcoords="offset points")
+        axes.set_xlim(left=0)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        return text.getvalue()
+
+
+def _section(protocol: Protocol, ours: list[Evaluation], others: list[Published]) -> str:
+    heads = ["network", *COLUMNS.values(), "parameters", "multiply-accumulates", "ms", "source"]
+    rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    for one in ours:
+        figures = [f"{100 * one.figures[key]:.2f}" for key in COLUMNS]
+        costs = [f"{one.parameters:,}", f"{one.macs / 1e9:.2f} G", f"{one.tile_ms:.1f}"]
+        rows.append(f"| {' | '.join([one.model, *figures, *costs, f'weights {one.version}'])} |")
+    for other in others:
+        figures = [f"{getattr(other, key):.2f}" for key in COLUMNS]
+        rows.append(f"| {' | '.join([other.network, *figures, '', '', '', other.source])} |")
+    machines = sorted({f"{one.machine.processor} ({', '.join(one.machine.flags)})" for one in ours})
+    images = int(ours[0].figures["images"])
+    return "\n".join(
+        [f"## {protocol.title}\n", *rows, f"\n{images} images. Timed on: {'; '.join(machines)}.\n"]
+    )

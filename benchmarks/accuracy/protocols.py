@@ -1,0 +1,48 @@
+"""What images a figure is of: figures of two protocols never stand in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.data.folders import Sample
+from models.data.sources import folder_sources, with_noise
+from models.data.steps.noise import GaussianNoise, Noise, SaltAndPepper
+
+TEST_FOLDER = Path("sd-saliency-900") / "test"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A set of images, as networks see it.
+
+    Attributes:
+        key: names the folder of its evaluations.
+        title: for a table.
+        noise: on every image; None for none.
+    """
+
+    key: str
+    title: str
+    noise: Noise | None = None
+
+    def samples(self, data: Path) -> list[Sample]:
+        """The images with their masks.
+
+        Args:
+            data: the data folder; holds `sd-saliency-900/test`.
+
+        Raises:
+            DatasetError: they are not there, or cannot be read.
+        """
+        sources = folder_sources(data / TEST_FOLDER)
+        if self.noise is not None:
+            sources = with_noise(sources, self.noise)
+        return [source.load() for source in sources]
+
+
+PROTOCOLS = (
+    Protocol("disjoint-180", "Trained on the 540 training images, 180 public test images"),
+    Protocol("gaussian-0.1", "The same images under Gaussian noise, sigma 0.1", GaussianNoise(sigma=0.1)),
+    Protocol("salt-and-pepper-0.1", "The same images with 10 % salt and pepper", SaltAndPepper(share=0.1)),
+)

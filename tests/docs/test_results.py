@@ -1,0 +1,34 @@
+"""docs/results.md is what the committed evaluations say, and they are of the weights that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.accuracy.evaluations import load
+from benchmarks.accuracy.page import accuracy_speed_svg, published, results_page
+from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+from models.weights.files import read_weights
+from models.weights.registry import available, locate
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_page_shows_the_evaluations() -> None:
+    assert (DOCS / "results.md").read_text("utf-8") == results_page(), (
+        "run python -m benchmarks.accuracy page"
+    )
+    assert (DOCS / "figures" / "accuracy-speed.svg").read_text("utf-8") == accuracy_speed_svg()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.key)
+def test_every_shipped_network_is_evaluated_as_it_ships(protocol: Protocol) -> None:
+    versions = {found.model: found.version for found in load(protocol)}
+    assert versions == {name: read_weights(locate(name))[1].version for name in available()}
+
+
+def test_published_figures_are_of_a_protocol_and_say_where_they_come_from() -> None:
+    for one in published():
+        assert one.protocol in {protocol.key for protocol in PROTOCOLS}
+        assert one.source
