@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -117,9 +117,8 @@ def processes(directory: Path) -> list[ProcessId]:
         return []
     members = {member.pid: member for member in with_environment(MARK, str(temporary))}
     for member in list(members.values()):
-        process = member.find()
-        for child in process.children(recursive=True) if process else ():
-            members.setdefault(child.pid, ProcessId.of(child))
+        for child in _children(member):
+            members.setdefault(child.pid, child)
     return list(members.values())
 
 
@@ -184,6 +183,16 @@ def access(directory: Path) -> dict[str, str]:
 def token_file(directory: Path) -> Path:
     """Where the cluster's token stands; whoever can read it may run code there."""
     return directory / "token"
+
+
+def _children(member: ProcessId) -> list[ProcessId]:
+    """Those of them that live; none where it has ended itself meanwhile."""
+    process, found = member.find(), []
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children(recursive=True) if process else ():
+            with suppress(psutil.NoSuchProcess):
+                found.append(ProcessId.of(child))
+    return found
 
 
 def _replica(member: ProcessId) -> tuple[str, str]:

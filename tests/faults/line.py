@@ -93,7 +93,7 @@ class FaultLine:
         """The running replicas of a deployment, oldest first."""
         title = f"{ray_local.REPLICA_TITLE}{serve.NAME}:{deployment}"
         found = [process for process in self.processes() if _title(process).startswith(title)]
-        return sorted(found, key=lambda process: process.create_time())
+        return sorted(found, key=_began)
 
     def whole(self) -> bool:
         """Whether every replica is there and the application healthy."""
@@ -269,6 +269,13 @@ def _running(process: ProcessId) -> psutil.Process:
     found = process.find()
     assert found is not None, "the process has ended"
     return found
+
+
+def _began(process: psutil.Process) -> float:
+    try:
+        return process.create_time()
+    except psutil.Error:
+        return 0.0
 
 
 def _title(process: psutil.Process) -> str:
