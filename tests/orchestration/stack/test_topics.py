@@ -30,7 +30,8 @@ def test_retention_and_partitions_are_those_of_the_settings() -> None:
     assert options[FRAMES_TOPIC]["configs"]["retention.ms"] == "7200000"
     assert options[FRAMES_TOPIC]["configs"]["retention.bytes"] == "1000000"
     assert options[INSPECTIONS_TOPIC]["configs"]["retention.ms"] == str(30 * 24 * 3_600_000)
-    assert options[EVENTS_TOPIC]["configs"] == {"cleanup.policy": "compact"}
+    assert options[EVENTS_TOPIC]["configs"]["cleanup.policy"] == "compact"
+    assert {topic["configs"]["compression.type"] for topic in options.values()} == {"uncompressed"}
     assert "retention.bytes" not in topic_options(KafkaSettings())[FRAMES_TOPIC]["configs"]
 
 
