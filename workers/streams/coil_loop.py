@@ -35,7 +35,7 @@ from workers.streams.messages import (
     CoilReported,
     coil_key,
     key_bytes,
-    read_inspection_record,
+    read_coil_record,
     report_key,
 )
 from workers.streams.open_coil import OpenCoil
@@ -340,15 +340,10 @@ class CoilLoop:
 
 def _message(record: ConsumerRecord) -> CoilRecord | None:
     try:
-        message = read_inspection_record(record.value or b"")
+        return read_coil_record(record)
     except BadRecordError as error:
         log.warning("skipped offset %d of partition %d: %s", record.offset, record.partition, error)
         return None
-    # A coil's log is found again by its key.
-    if record.key == key_bytes(coil_key(message)):
-        return message
-    log.warning("skipped offset %d of partition %d: not its coil's key", record.offset, record.partition)
-    return None
 
 
 def _time(record: ConsumerRecord) -> datetime:

@@ -99,8 +99,9 @@ class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
         The library would go on sending it where Kafka was away for longer than the time-out: into a new
         transaction that nobody ends, and that keeps the offsets of the last one from being read.
         """
-        if self._sender is not None:
-            self._sender.force_close()
+        # A producer that could not begin has none.
+        if sender := getattr(self, "_sender", None):
+            sender.force_close()
         super().close(timeout, null_logger)
 
     def _wait(self, result: TransactionalRequestResult) -> None:

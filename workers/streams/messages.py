@@ -111,3 +111,16 @@ def read_inspection_record(value: bytes) -> Inspection | Control | CoilClosed | 
             f"inspections topic: expected one of {', '.join(INSPECTION_RECORDS)}, got {str(kind)[:60]!r}"
         )
     return INSPECTION_RECORDS[kind].from_json(value)  # type: ignore[return-value]
+
+
+def read_coil_record(record: ConsumerRecord) -> Inspection | Control | CoilClosed | CoilReopened:
+    """What a record of the inspections topic holds of the coil whose key it has; logs are found by keys.
+
+    Raises:
+        BadRecordError: the record is not ours, does not validate, or has another coil's key.
+    """
+    message = read_inspection_record(record.value or b"")
+    expected = key_bytes(coil_key(message))
+    if record.key != expected:
+        raise BadRecordError(f"inspections topic: expected the key {expected!r}, got {record.key!r}")
+    return message

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -250,3 +251,29 @@ def test_events_of_the_report_are_in_every_form(tmp_path: Path) -> None:
         for name in ("report.json", "events.csv", "report.html"):
             assert event.id in (folder / name).read_text(encoding="utf-8")
     assert '"frames_sent": 188' in (folder / "delivery.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "use"),
+    [
+        ("cat_file", lambda reports: reports.has("line-1", "C-1042", 1)),
+        ("pipe_file", lambda reports: reports.write(example.coil(), Delivery())),
+        ("ls", lambda reports: reports.coils()),
+    ],
+    ids=["read", "write", "list"],
+)
+def test_errors_that_only_a_driver_knows_are_the_stores(
+    monkeypatch: pytest.MonkeyPatch, method: str, use: Callable[[ReportStore], object]
+) -> None:
+    """Those of object stores are of their own libraries, and must end no worker."""
+
+    class NoCredentialsError(Exception):
+        pass
+
+    def away(*_: object, **__: object) -> None:
+        raise NoCredentialsError("no credentials")
+
+    reports = ReportStore(f"memory://{uuid4()}/reports")
+    monkeypatch.setattr(reports._files, method, away)
+    with pytest.raises(StoreError, match="no credentials"):
+        use(reports)

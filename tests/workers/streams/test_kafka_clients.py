@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CommitFailedError, MessageSizeTooLargeError
+from kafka.errors import CommitFailedError, TopicAuthorizationFailedError
+from kafka.future import Future
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.kafka import KafkaConnection
@@ -46,31 +47,30 @@ def test_offsets_of_an_aborted_transaction_are_not_committed_with_the_next(
         consumer.close()
 
 
-def test_a_transaction_of_which_kafka_refused_a_record_is_not_committed(
-    kafka: KafkaConnection, new_topic: Callable[..., str]
+def test_a_transaction_with_a_failed_record_is_not_committed(
+    kafka: KafkaConnection, new_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else offsets would pass frames that have no result."""
-    topic = new_topic(partitions=1, **{"max.message.bytes": "1000"})
-    group = f"group-{topic}"
+    """Else offsets would pass frames that have no result: the library only tells the record's future."""
+    place = TopicPartition(new_topic(partitions=1), 0)
+    group = f"group-{place.topic}"
     producer = transactional_producer(kafka, "test")
     try:
         producer.begin_transaction()
-        producer.send(topic, value=bytes(2_000), partition=0)
-        with pytest.raises(MessageSizeTooLargeError):
-            _commit(producer, {TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)}, group)
+        with monkeypatch.context() as denied:
+            failed = Future().failure(TopicAuthorizationFailedError())
+            denied.setattr(KafkaProducer, "send", lambda *_, **__: failed)
+            producer.send(place.topic, value=b"denied")
+        producer.send_offsets_to_transaction({place: OffsetAndMetadata(1, "", -1)}, group)
+        with pytest.raises(TopicAuthorizationFailedError):
+            producer.commit_transaction()
         producer.abort_transaction()
     finally:
         producer.close()
     consumer = KafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
     try:
-        assert consumer.committed(TopicPartition(topic, 0)) is None
+        assert consumer.committed(place) is None
     finally:
         consumer.close()
-
-
-def _commit(producer: KafkaProducer, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
-    producer.send_offsets_to_transaction(offsets, group)
-    producer.commit_transaction()
 
 
 BUSY_S = 0.05

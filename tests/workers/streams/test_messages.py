@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError
 from tests.workers.streams.frames import closed, frame, opened
-from workers.streams.messages import coil_key, key_bytes, read_frame_record, read_inspection_record
+from workers.streams.messages import (
+    coil_key,
+    key_bytes,
+    read_coil_record,
+    read_frame_record,
+    read_inspection_record,
+)
 
 
 @dataclass
 class Arrived:
     value: bytes | None
     headers: list[tuple[str, bytes]] = field(default_factory=list)
+    key: bytes | None = None
 
 
 def test_a_frame_comes_back_with_its_bytes() -> None:
@@ -55,3 +62,13 @@ def test_arbitrary_bytes_only_ever_raise_our_error(value: bytes) -> None:
 
 def test_the_key_of_a_coil_names_its_run() -> None:
     assert key_bytes(coil_key(opened("C1", run=2))) == b"line-1/C1/2"
+
+
+@pytest.mark.parametrize(
+    "key", [None, b"", key_bytes(coil_key(opened("C2")))], ids=["none", "empty", "other"]
+)
+def test_a_record_under_another_key_belongs_to_no_coil(key: bytes | None) -> None:
+    record = opened("C1")
+    assert read_coil_record(Arrived(record.to_json(), key=key_bytes(coil_key(record)))) == record
+    with pytest.raises(BadRecordError, match="expected the key"):
+        read_coil_record(Arrived(record.to_json(), key=key))
