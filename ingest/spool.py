@@ -111,6 +111,19 @@ class Spool:
         """A descriptor whose sync makes every record durable, to be closed; the spool is not empty."""
         return self._segments[-1].log.descriptor()
 
+    def sync(self, descriptor: int) -> None:
+        """Sync what a descriptor stands for, and close it; needs no lock, the spool may grow meanwhile.
+
+        Raises:
+            SpoolError: the disk did not take it.
+        """
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            raise SpoolError(f"spool {self.directory}: not synced: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
+
     def next_from(self, number: int) -> LogRecord | None:
         """The first record with at least this number; None where there is none.
 

@@ -11,7 +11,6 @@ An entry is acknowledged to the source when Kafka has it or when its write to th
 from __future__ import annotations
 
 import errno
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -373,7 +372,7 @@ class Outbox:
             if not self._unsynced_bytes or not self._spooling:
                 return
             descriptor, before, self._unsynced_bytes = self._spool.descriptor(), self._next, 0
-        _sync_data(self._spool, descriptor)
+        self._spool.sync(descriptor)
         with self._changed:
             self._acknowledgements.acknowledge_before(before)
             self._changed.notify_all()
@@ -392,15 +391,5 @@ class Outbox:
             self._tally.taken(entry)
         if left:
             # A publisher that was killed may have written what it had not synced.
-            _sync_data(self._spool, self._spool.descriptor())
+            self._spool.sync(self._spool.descriptor())
         self._acknowledgements.mark(left)
-
-
-def _sync_data(spool: Spool, descriptor: int) -> None:
-    """Sync what a descriptor of the spool stands for, and close it."""
-    try:
-        os.fdatasync(descriptor)
-    except OSError as error:
-        raise SpoolError(f"spool {spool.directory}: not synced: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
