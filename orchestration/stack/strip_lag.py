@@ -14,6 +14,7 @@ from ingest.kafka import FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
 from ingest.records import FrameHeader
 from orchestration.errors import UnreachableError
 from orchestration.stack.processes import listens
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 
 POLL_MS = 200
 TIMEOUT_S = 15.0
@@ -48,7 +49,7 @@ def seconds_behind(connection: KafkaConnection, group: str, now: datetime | None
 
 def _first_waiting(connection: KafkaConnection, group: str) -> list[ConsumerRecord]:
     """The first record of each partition that the group has not committed."""
-    consumer = KafkaConsumer(
+    consumer = AnyHeaderConsumer(
         **connection.client_options(),
         group_id=group,
         enable_auto_commit=False,

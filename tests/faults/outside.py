@@ -19,6 +19,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey
 
 POLL_MS = 50
@@ -173,7 +174,7 @@ class Outside:
                 self._stop.wait(RETRY_S)
 
     def _read_topics(self) -> None:
-        consumer = KafkaConsumer(
+        consumer = AnyHeaderConsumer(
             **self._connection.client_options(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",

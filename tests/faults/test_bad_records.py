@@ -17,6 +17,7 @@ from tests.faults.line import FaultLine
 from tests.faults.marks import each_seed, fault_test
 from tests.faults.small_coil import Rearranged, SmallCoil
 from tests.faults.verdict import expect_calm_report
+from tests.workers.streams.header_names import NameInBytes
 from workers.report.json_report import read_report
 
 pytestmark = fault_test
@@ -63,6 +64,7 @@ def test_records_that_are_no_frames_become_dead_letters_and_holes(
         (b"whose is this?", []),
         (random_.randbytes(1_000), [(CONTROL_HEADER, b"coil-opened")]),
         (b"{}", [(FRAME_HEADER, random_.randbytes(200))]),
+        (b"what is it called?", [(NameInBytes(b"\xff"), b"")]),
     ]
     before = len(line.outside.dead_letters())
     with line.streaming(rest):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.errors import SpoolError
@@ -32,6 +32,7 @@ from tests.faults.marks import each_seed, fault_test
 from tests.faults.publisher_process import FRAME_BYTES, LIMIT_BYTES, PlainCoil, PublisherProcess
 from tests.faults.small_coil import SmallCoil
 from tests.faults.verdict import expect_calm_report
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 
 pytestmark = fault_test
 
@@ -118,7 +119,7 @@ class Arrived:
 
 
 def arrived(connection: KafkaConnection, coil: str) -> Arrived:
-    consumer = KafkaConsumer(**connection.client_options(), enable_auto_commit=False)
+    consumer = AnyHeaderConsumer(**connection.client_options(), enable_auto_commit=False)
     try:
         partitions = [TopicPartition(FRAMES_TOPIC, at) for at in consumer.partitions_for_topic(FRAMES_TOPIC)]
         consumer.assign(partitions)

@@ -12,6 +12,7 @@ from kafka.errors import KafkaTimeoutError
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from workers.errors import LogGoneError
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogPlace, key_bytes, report_key
 
 POLL_MS = 200
@@ -46,7 +47,7 @@ class CoilHistory:
             "allow_auto_create_topics": False,
             "max_partition_fetch_bytes": FETCH_BYTES,
         }
-        self._events = KafkaConsumer(**self._options)
+        self._events = AnyHeaderConsumer(**self._options)
         self._announced: dict[bytes, bytes] = {}
 
     def known(self, key: CoilKey) -> CoilReported | None:
@@ -85,7 +86,7 @@ class CoilHistory:
             KafkaError: Kafka cannot be reached.
         """
         wanted = key_bytes(key)
-        consumer = KafkaConsumer(**self._options)
+        consumer = AnyHeaderConsumer(**self._options)
         try:
             for place in places:
                 end = until.get(place.partition, place.last + 1)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaTimeoutError
 from pydantic import Field
@@ -20,6 +20,7 @@ from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, KafkaConnection
 from ingest.records import FrameHeader, Record
 from workers.errors import DeadLetterNotFoundError
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey, coil_key
 
 ORIGIN_HEADER = "dead-letter"
@@ -169,7 +170,7 @@ class DeadLetters:
     """
 
     def __init__(self, connection: KafkaConnection) -> None:
-        self._consumer = KafkaConsumer(
+        self._consumer = AnyHeaderConsumer(
             **connection.client_options(),
             enable_auto_commit=False,
             allow_auto_create_topics=False,

@@ -15,6 +15,7 @@ from kafka.producer.transaction_manager import TransactionalRequestResult
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 
 METADATA_MAX_AGE_MS = 10_000
 """Added partitions are noticed after this long; the library's five minutes would leave them unread."""
@@ -110,7 +111,7 @@ class TransactionalProducer(KafkaProducer):  # type: ignore[misc]
             raise KafkaTimeoutError(f"no answer to a transaction within {TRANSACTION_WAIT_S:.0f} s")
 
 
-class GroupConsumer(KafkaConsumer):  # type: ignore[misc]
+class GroupConsumer(AnyHeaderConsumer):
     """A group member that takes the outcome of a join that ended between two polls.
 
     kafka-python throws such a join away and begins another, for which every other member joins again, too:

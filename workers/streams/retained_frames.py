@@ -14,6 +14,7 @@ from ingest.records import EncodedFrame, FrameHeader
 from workers.coil.frame_notes import note_of
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.coil_history import CoilHistory
 from workers.streams.kafka_clients import FETCH_BYTES, PARTITION_FETCH_BYTES
 from workers.streams.messages import (
@@ -77,7 +78,7 @@ def retained_frames(connection: KafkaConnection, key: CoilKey, known: KnownFrame
         KafkaError: Kafka cannot be reached.
     """
     wanted = dict(known.identities)
-    consumer = KafkaConsumer(
+    consumer = AnyHeaderConsumer(
         **connection.client_options(),
         enable_auto_commit=False,
         # What expires while it is read is passed over, and not all that follows.

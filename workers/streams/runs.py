@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from ingest.kafka import EVENTS_TOPIC, KafkaConnection
+from workers.streams.any_header_consumer import AnyHeaderConsumer
 
 POLL_MS = 500
 
@@ -18,7 +19,7 @@ def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
     Raises:
         KafkaError: Kafka cannot be reached.
     """
-    consumer = KafkaConsumer(
+    consumer = AnyHeaderConsumer(
         **connection.client_options(), enable_auto_commit=False, allow_auto_create_topics=False
     )
     try:

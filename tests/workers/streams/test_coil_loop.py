@@ -14,6 +14,8 @@ from benchmarks.coil_rebuild import measure
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from ingest.records import CameraClosed, CoilOpened
 from tests.workers.coil.records import LINE, MODEL, box, closed, finding, inspection, opened, unreadable
+from tests.workers.streams.header_names import NameInBytes
+from tests.workers.streams.topics import drop_records
 from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
@@ -193,6 +195,25 @@ def test_records_that_say_nothing_new_revise_nothing(workers: Workers, coil: str
     workers.append(*log_of(other, [0], count=1))
     workers.reported(other)
     assert not workers.in_hand(coil), "the offsets behind them are committed"
+
+
+def test_a_foreign_record_in_the_log_of_a_coil_is_passed_over(
+    workers: Workers, coil: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The name of its header is no UTF-8; read anew for a late frame, too."""
+    log = log_of(coil, [0, 2], count=3)
+    workers.start()
+    workers.append(log[0])
+    name = NameInBytes(b"\xff")
+    workers.producer.send(INSPECTIONS_TOPIC, b"nobody's", key_bytes(coil_key(log[0])), [(name, b"")])
+    workers.append(*log[1:])
+    try:
+        workers.reported(coil)
+        workers.append(frame(coil, 1))
+        assert workers.reported(coil, revision=2).closed == "complete"
+    finally:
+        drop_records(workers.kafka, INSPECTIONS_TOPIC)
+    assert caplog.text.count("skipped offset") == 2
 
 
 def test_a_late_frame_with_other_pixels_is_a_conflict(workers: Workers, coil: str) -> None:

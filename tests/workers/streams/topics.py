@@ -43,7 +43,12 @@ def begin_at_the_end(kafka: KafkaConnection, group: str) -> None:
 
 def drop_frames(kafka: KafkaConnection) -> None:
     """Delete what stands on the frames topic: tests whose groups begin at its beginning read less."""
-    with _consumer(kafka, FRAMES_TOPIC) as (consumer, partitions):
+    drop_records(kafka, FRAMES_TOPIC)
+
+
+def drop_records(kafka: KafkaConnection, topic: str) -> None:
+    """Delete what stands on a topic: other tests read it with clients of their own."""
+    with _consumer(kafka, topic) as (consumer, partitions):
         ends = consumer.end_offsets(partitions)
     admin = KafkaAdminClient(**kafka.client_options())
     try:
