@@ -47,6 +47,9 @@ MOST_FAILURES = 5
 """Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
 LONG_STEP_S = 5.0
 """A step takes well under a second; one that takes longer stood still, and with it the coils' clocks."""
+LOOK_AGAIN_S = 10.0
+"""How often Kafka is asked for reports of coils in hand. Another worker's is committed together with the
+offsets behind it and may still be seen later: partitions learn one by one that a transaction has ended."""
 CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -92,7 +95,7 @@ class CoilLoop:
         self._position: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._failures = 0
-        self._stepped_at = clock()
+        self._stepped_at = self._looked_at = clock()
         self._rebalances = Rebalances(consumer)
         consumer.subscribe([INSPECTIONS_TOPIC], listener=self._rebalances)
 
@@ -251,19 +254,24 @@ class CoilLoop:
     def _let_go(self) -> None:
         """Let go of coils that will not be reported: they would hold the committed offset back for ever.
 
-        These are coils whose opening never came, and closed ones of which nothing new came again.
+        These are coils whose opening never came, and closed ones of which nothing new came again. What was
+        taken for a coil that had not closed and has a report is a late record: all is read again.
         """
+        looks = self._clock() - self._looked_at >= LOOK_AGAIN_S
+        if looks:
+            self._looked_at = self._clock()
         for key, coil in list(self._open.items()):
             silent_s = self._clock() - coil.heard_at
             account = coil.account
-            if account.revision and coil.reporting is None and not account.revision_due:
-                if silent_s >= self._settings.grace_s:
+            never_opened = not account.opened and silent_s >= self._settings.idle_s
+            if account.revision:
+                due = coil.reporting is not None or account.revision_due
+                if not due and silent_s >= self._settings.grace_s:
                     del self._open[key]
-            elif not account.opened and silent_s >= self._settings.idle_s:
-                if self._history.reported(key) is not None:
-                    # Its report was announced by another worker, and not to be seen yet at its first record.
-                    self._rebuild()
-                    return
+            elif (looks or never_opened) and self._history.reported(key) is not None:
+                self._rebuild()
+                return
+            elif never_opened:
                 log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
                 del self._open[key]
 

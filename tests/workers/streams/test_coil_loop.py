@@ -24,6 +24,7 @@ from workers.inspection.records import Inspection, ModelIdentity
 from workers.report.errors import ReportNotFoundError
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
+from workers.streams import coil_loop
 from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
@@ -349,6 +350,25 @@ def test_a_report_waits_for_its_store_and_holds_up_nothing(workers: Workers, coi
     report = workers.reported(coil, revision=2)
     assert [announced.revision for announced in workers.announced(coil)] == [1, 2]
     assert report.revisions[0].reason == "1 late frame"
+
+
+@pytest.mark.parametrize("openings", [0, 1], ids=["a late frame", "an opening that comes again, too"])
+def test_a_report_that_is_seen_after_the_offsets_behind_it_is_revised_soon(
+    workers: Workers, coil: str, monkeypatch: pytest.MonkeyPatch, openings: int
+) -> None:
+    """Both are committed in one transaction of the worker before; each partition shows it when it learns."""
+    monkeypatch.setattr(coil_loop, "LOOK_AGAIN_S", GRACE_S)
+    log = log_of(coil, [0, 1, 3], count=4)
+    workers.start()
+    workers.append(*log)
+    workers.reported(coil)
+    loop = workers.start()
+    with monkeypatch.context() as not_yet:
+        not_yet.setattr(loop._history, "reported", lambda _key: None)
+        workers.append(*log[:openings], frame(coil, 2))
+        workers.until(lambda: workers.in_hand(coil))
+        loop.step()
+    assert workers.reported(coil, revision=2).closed == "complete"
 
 
 def test_late_frames_of_a_coil_whose_log_is_gone_are_left_out(
