@@ -160,7 +160,11 @@ class FrameWorkerReplica:
         return FrameLoop(
             consumer,
             producer,
-            ServeInspectionClient(self._inspectors, settings.frame_worker.batches_in_flight),
+            ServeInspectionClient(
+                self._inspectors,
+                settings.frame_worker.batches_in_flight,
+                settings.frame_worker.inspection_timeout_s,
+            ),
             cache=ResultCache(client, rest),
             live_view=LiveView(client, rest),
             settings=settings.frame_worker,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayTaskError, TaskCancelledError
 from ray.serve.handle import DeploymentHandle
 
 from ingest.records import EncodedFrame
@@ -18,10 +19,9 @@ from orchestration.errors import InspectorsAwayError
 from orchestration.suspects import DEATHS, PASSING, Suspects
 from workers.inspection.records import FrameResult, ModelIdentity
 
-CALL_TIMEOUT_S = 120.0
-"""A batch takes seconds; after two minutes the replica hangs and another one is asked."""
 PATIENCE_S = 60.0
-"""How long a call is tried again. The worker then begins anew: its frames still wait in Kafka."""
+"""How long a call is tried again, beside the time of one that hangs. The worker then begins anew: its frames
+still wait in Kafka."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 IDENTITY_AGE_S = 5.0
@@ -39,10 +39,13 @@ class ServeInspectionClient:
     Args:
         handle: of the inspector deployment.
         calls: calls under way at once.
+        timeout_s: an inspector that has not answered for this long hangs: another one is asked. That says
+            nothing about the frames; one that makes its inspectors hang has them replaced, which does.
     """
 
-    def __init__(self, handle: DeploymentHandle[Any], calls: int) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], calls: int, timeout_s: float) -> None:
         self._handle = handle
+        self._timeout_s = timeout_s
         # One more for the question who the inspectors are.
         self._executor = ThreadPoolExecutor(calls + 1, thread_name_prefix="inspection-call")
         self._closed = threading.Event()
@@ -96,17 +99,43 @@ class ServeInspectionClient:
         backoff = self._backoff()
         while True:
             try:
-                return getattr(self._handle, method).remote(*arguments).result(timeout_s=CALL_TIMEOUT_S)
+                return self._ask(method, *arguments)
             except (RayTaskError, *DEATHS):
                 raise
             except PASSING as error:
                 log.warning("inspector call '%s' is tried again: %s", method, error)
                 if not backoff.pause():
-                    raise InspectorsAwayError(f"no inspector for {PATIENCE_S:.0f} s: {error}") from error
+                    raise InspectorsAwayError(f"no inspector has answered for long: {error}") from error
+
+    def _ask(self, method: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        response = getattr(self._handle, method).remote(*arguments)
+        try:
+            return response.result(timeout_s=self._timeout_s)
+        except TimeoutError:
+            # Else one that hung and goes on would inspect for nobody.
+            response.cancel()
+            raise
 
     def _call_alone(self, header: bytes, data: bytes) -> Iterator[bytes]:
-        stream = self._handle.options(stream=True).analyse_alone.remote(header, data)
-        return cast("Iterator[bytes]", stream)
+        """What an inspector says, word by word.
+
+        Raises:
+            TimeoutError: the next word has not come in time.
+        """
+        stream: Any = self._handle.options(stream=True).analyse_alone.remote(header, data)
+        # Only the asynchronous form of a stream can be left while it says nothing.
+        with asyncio.Runner() as runner:
+            while True:
+                try:
+                    yield runner.run(asyncio.wait_for(anext(stream), self._timeout_s))
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    stream.cancel()
+                    raise TimeoutError(f"an inspector has said nothing for {self._timeout_s:.0f} s") from None
+                except asyncio.CancelledError:
+                    raise TaskCancelledError from None
 
     def _backoff(self) -> Backoff:
-        return Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, PATIENCE_S, wait=self._closed.wait)
+        patience_s = PATIENCE_S + self._timeout_s
+        return Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, patience_s, wait=self._closed.wait)

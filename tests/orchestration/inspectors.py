@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,28 +24,63 @@ class RetriableError(Exception):
     retriable = True
 
 
+class SilentError(Exception):
+    """Stands for an answer that does not come."""
+
+
 class Response:
     def __init__(self, answer: Callable[[], Any]) -> None:
         self._answer = answer
+        self.cancelled = False
 
-    def result(self, timeout_s: float) -> Any:  # noqa: ARG002 - as Serve calls it
-        return self._answer()
+    def result(self, timeout_s: float) -> Any:
+        try:
+            return self._answer()
+        except SilentError:
+            threading.Event().wait(timeout_s)
+            raise TimeoutError from None
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 class Method:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
+        self.calls: list[Response] = []
 
     def remote(self, *arguments: Any) -> Response:
-        return Response(lambda: self._function(*arguments))
+        self.calls.append(Response(lambda: self._function(*arguments)))
+        return self.calls[-1]
+
+
+class Words:
+    """What an inspector says of a frame alone; None where it says nothing any more."""
+
+    def __init__(self, words: Iterator[bytes | None]) -> None:
+        self._words = words
+        self.cancelled = False
+
+    async def __anext__(self) -> bytes:
+        for word in self._words:
+            if word is None:
+                await asyncio.Event().wait()
+            else:
+                return word
+        raise StopAsyncIteration
+
+    def cancel(self) -> None:
+        self.cancelled = True
 
 
 class Stream:
-    def __init__(self, function: Callable[..., Iterator[bytes]]) -> None:
+    def __init__(self, function: Callable[..., Iterator[bytes | None]]) -> None:
         self._function = function
+        self.calls: list[Words] = []
 
-    def remote(self, *arguments: Any) -> Iterator[bytes]:
-        return self._function(*arguments)
+    def remote(self, *arguments: Any) -> Words:
+        self.calls.append(Words(self._function(*arguments)))
+        return self.calls[-1]
 
 
 class Inspectors:
@@ -61,6 +97,8 @@ class Inspectors:
         passing: how often a poisoned inspection raises a retriable error before it passes; None for one that
             is not retriable.
         lost_words: how often the word that a frame is under way gets lost.
+        hangs: how often an inspector hangs with a frame alone under way.
+        silent: the same with a batch.
     """
 
     def __init__(
@@ -75,6 +113,8 @@ class Inspectors:
         broken: int = 0,
         passing: int | None = None,
         lost_words: int = 0,
+        hangs: int = 0,
+        silent: int = 0,
     ) -> None:
         self._local = InThisProcess()
         self._away = away
@@ -86,6 +126,8 @@ class Inspectors:
         self._passing = passing
         self._broken = broken
         self._lost_words = lost_words
+        self._hangs = hangs
+        self._silent = silent
         self.asked = threading.Event()
         self.calls: list[int] = []
         self.alone: list[int] = []
@@ -102,18 +144,24 @@ class Inspectors:
     def _analyse(self, payload: Payload) -> list[bytes]:
         self._nobody()
         self.calls.append(len(payload))
+        if self._silent:
+            self._silent -= 1
+            raise SilentError
         if self._deaths:
             self._deaths -= 1
             raise ActorUnavailableError("the replica was killed", None)
         return self._results(payload)
 
-    def _analyse_alone(self, header: bytes, data: bytes) -> Iterator[bytes]:
+    def _analyse_alone(self, header: bytes, data: bytes) -> Iterator[bytes | None]:
         self._nobody()
         sequence, control = self._note(header)
         if self._lost_words and sequence in self._killers and not control:
             self._lost_words -= 1
             raise ActorDiedError
         yield BEGUN
+        if self._hangs:
+            self._hangs -= 1
+            yield None
         if self._broken:
             self._broken -= 1
             raise RayTaskError("analyse_alone", "traceback", BrokenInspectorError("the GPU is gone"))

@@ -21,8 +21,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection_client, "LONGEST_PAUSE_S", 0.002)
 
 
-def client_of(inspectors: Inspectors) -> ServeInspectionClient:
-    return ServeInspectionClient(inspectors, calls=1)  # type: ignore[arg-type]
+def client_of(inspectors: Inspectors, timeout_s: float = WAIT_S) -> ServeInspectionClient:
+    return ServeInspectionClient(inspectors, calls=1, timeout_s=timeout_s)  # type: ignore[arg-type]
 
 
 def results_of(inspectors: Inspectors) -> list[FrameResult]:
@@ -92,6 +92,21 @@ def test_where_every_inspector_dies_no_frame_is_condemned(monkeypatch: pytest.Mo
         future.result(WAIT_S)
 
 
+def test_a_batch_whose_inspector_hangs_is_inspected_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection_client, "PATIENCE_S", 0.4)
+    inspectors = Inspectors(silent=1)
+    assert client_of(inspectors, timeout_s=0.5).submit(FRAMES).result(WAIT_S) == CALM
+    assert [call.cancelled for call in inspectors.analyse.calls] == [True, False]
+    assert inspectors.alone == []
+
+
+def test_an_inspector_that_hangs_with_a_frame_is_left_and_condemns_nothing() -> None:
+    inspectors = Inspectors(deaths=1, hangs=3)
+    assert client_of(inspectors, timeout_s=0.05).submit(FRAMES).result(WAIT_S) == CALM
+    assert inspectors.alone == [0, 0, 0, 0, 1, 2, 3, 4]
+    assert [call.cancelled for call in inspectors.analyse_alone.calls] == [True] * 3 + [False] * 5
+
+
 def test_a_frame_that_breaks_inspection_costs_no_other() -> None:
     results = results_of(Inspectors(poison=[2]))
     reason = "inspection failed: ValueError"
@@ -110,7 +125,7 @@ def test_an_error_that_should_pass_and_does_not_makes_the_frame_unreadable() -> 
 def test_a_call_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection_client, "PATIENCE_S", 0.0)
     with pytest.raises(InspectorsAwayError) as caught:
-        results_of(Inspectors(away=10**6))
+        client_of(Inspectors(away=10**6), timeout_s=0.0).submit(FRAMES).result(WAIT_S)
     assert caught.value.retriable
 
 

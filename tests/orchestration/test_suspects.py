@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import psutil
 import pytest
@@ -24,6 +26,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 NAME = "suspects"
 WAIT_S = 200.0
+TIMEOUT_S = 10.0
 FRAMES = [frame("C1", n) for n in range(6)]
 CALM = InThisProcess().submit(FRAMES).result()
 
@@ -47,7 +50,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ServeInsp
             ray_actor_options={"num_cpus": 0.1},
         )(DeadlyReplica)
         handle = serve.run(deployment.bind(), name=NAME, route_prefix=None)
-        made = [ServeInspectionClient(handle, calls=2) for _ in range(2)]
+        made = [ServeInspectionClient(handle, calls=2, timeout_s=TIMEOUT_S) for _ in range(2)]
         yield made
         for client in made:
             client.close()
@@ -103,3 +106,25 @@ def test_inspectors_that_are_killed_from_outside_condemn_nothing(
     finally:
         over.set()
         killing.join()
+
+
+def test_inspectors_that_stand_still_are_left_and_condemn_nothing(
+    clients: list[ServeInspectionClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Frames under suspicion, one by one: what an inspector says of them is a stream."""
+    deadline = time.monotonic() + WAIT_S
+    while len(stopped := replicas()) < 2:
+        assert time.monotonic() < deadline
+    with ThreadPoolExecutor(1) as executor:
+        for process in stopped:
+            process.suspend()
+        try:
+            inspection = executor.submit(clients[0]._suspects.inspect, FRAMES[0])
+            while "has said nothing" not in caplog.text:
+                assert time.monotonic() < deadline
+                wait([inspection], 0.1)
+                assert not inspection.done()
+        finally:
+            for process in stopped:
+                process.resume()
+        assert inspection.result(WAIT_S) == CALM[0]

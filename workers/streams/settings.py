@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+HANGING_S = 90.0
+"""An inspection that does not end has its inspector replaced after up to 80 s. Whoever asks another one
+before that never learns which frame it was, and asks with it for ever."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -19,6 +22,7 @@ class FrameLoopSettings(BaseModel):
         batch_wait_s: how long a batch that is not full waits for more while others are under inspection.
         batches_in_flight: inspector calls under way at once. Two keep an inspector busy while the last
             batch is committed.
+        inspection_timeout_s: how long an inspector may take over one call before another one is asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +32,7 @@ class FrameLoopSettings(BaseModel):
     batch_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
     batch_wait_s: Positive = 0.05
     batches_in_flight: Annotated[int, Field(ge=1, le=8)] = 2
+    inspection_timeout_s: Annotated[float, Field(ge=HANGING_S, allow_inf_nan=False)] = 120.0
     poll_s: Positive = 0.2
 
 
