@@ -28,6 +28,7 @@ from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.messages import key_bytes
+from workers.streams.report_writers import ReportWriters
 from workers.streams.settings import CoilLoopSettings
 
 FRAMES = 10_000
@@ -110,7 +111,7 @@ def _loop(kafka: KafkaConnection, store: ReportStore) -> CoilLoop:
     return CoilLoop(
         group_consumer(kafka, settings.group, "inspections"),
         transactional_producer(kafka, "bench"),
-        store,
+        ReportWriters(store),
         CoilHistory(kafka),
         rules=GradingRules.load(None),
         joining=JoiningSettings(),

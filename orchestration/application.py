@@ -35,6 +35,7 @@ from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
 from workers.streams.redis_client import redis_client
 from workers.streams.redis_rest import RedisRest
+from workers.streams.report_writers import ReportWriters
 from workers.streams.result_cache import ResultCache
 
 REPLICA_CPUS = 0.1
@@ -188,7 +189,7 @@ class CoilWorkerReplica:
         self._frame_workers = frame_workers
         # What cannot be read fails the deployment, with its one line, and not a thread.
         self._rules = GradingRules.load(settings.grading.file)
-        self._store = ReportStore(settings.reports.store)
+        self._writers = ReportWriters(ReportStore(settings.reports.store))
         self._thread = LoopThread("coil worker", self._build)
         end_on_sigterm(self._thread.stop)
 
@@ -205,7 +206,7 @@ class CoilWorkerReplica:
         return CoilLoop(
             consumer,
             producer,
-            self._store,
+            self._writers,
             history,
             rules=self._rules,
             joining=settings.joining,

@@ -46,6 +46,7 @@ from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
 from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
+from workers.streams.report_writers import ReportWriters
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -101,7 +102,7 @@ class Workers:
         return CoilLoop(
             group_consumer(self.kafka, "coils", "inspections"),
             transactional_producer(self.kafka, "coils"),
-            self.store,
+            ReportWriters(self.store),
             CoilHistory(self.kafka),
             rules=GradingRules.load(),
             joining=JoiningSettings(),

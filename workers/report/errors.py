@@ -4,7 +4,8 @@ ReportError
 ├── BadReportError        JSON that is not a coil report of this schema (never retriable)
 ├── BadNameError          a line, coil or run that cannot name a folder of the store
 ├── ReportNotFoundError   the store has no finished report of that coil
-└── StoreError            the store could not be read or written (retriable)
+├── StoreError            the store could not be read or written (retriable)
+└── StoreHangsError       the store has not answered for long; never retriable in this process
 """
 
 from __future__ import annotations
@@ -32,3 +33,7 @@ class StoreError(ReportError):
     """The report store could not be read or written."""
 
     retriable = True
+
+
+class StoreHangsError(ReportError):
+    """The report store has not answered for so long that this process gives up; another one may try."""

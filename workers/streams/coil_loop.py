@@ -27,7 +27,6 @@ from workers.coil.recalling import recall
 from workers.coil.records import CoilClosed, CoilReport
 from workers.errors import LogGoneError
 from workers.report.delivery import Delivery
-from workers.report.store import ReportStore
 from workers.streams.coil_history import CoilHistory
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.messages import (
@@ -40,6 +39,7 @@ from workers.streams.messages import (
 )
 from workers.streams.open_coil import OpenCoil
 from workers.streams.report_outbox import ReportOutbox, WrittenReport
+from workers.streams.report_writers import ReportWriters
 from workers.streams.rewinding import Rebalances, membership, rewind_to_committed
 from workers.streams.settings import CoilLoopSettings
 
@@ -61,7 +61,7 @@ class CoilLoop:
     Args:
         consumer: an unsubscribed group member (`kafka_clients.group_consumer`).
         producer: transactional, initialised.
-        store: where reports go.
+        writers: put reports where they go; the same for every loop of this process.
         history: what is known of coils that have closed.
         clock: monotonic seconds, for the grace time.
         now: wall-clock time, for the delivery record only.
@@ -71,7 +71,7 @@ class CoilLoop:
         self,
         consumer: KafkaConsumer,
         producer: KafkaProducer,
-        store: ReportStore,
+        writers: ReportWriters,
         history: CoilHistory,
         *,
         rules: GradingRules,
@@ -90,7 +90,7 @@ class CoilLoop:
         self._settings = settings or CoilLoopSettings()
         self._clock = clock
         self._now = now
-        self._outbox = ReportOutbox(store, clock)
+        self._outbox = ReportOutbox(writers, clock)
         self._open: dict[CoilKey, OpenCoil] = {}
         self._position: dict[int, int] = {}
         self._committed: dict[int, int] = {}
@@ -104,6 +104,7 @@ class CoilLoop:
 
         Raises:
             KafkaError: the loop cannot go on; a new one rebuilds from the log.
+            StoreHangsError: a report does not get written; another process must try.
         """
         self._forgive_pauses()
         fetched = self._consumer.poll(
@@ -240,7 +241,7 @@ class CoilLoop:
         )
 
     def _write_reports(self) -> list[CoilReported]:
-        """Write what can be written, and no longer hold back the offsets that it tells of."""
+        """What was written meanwhile; the offsets that it tells of are no longer held back."""
         announcements = []
         for key, written in self._outbox.write().items():
             coil = self._open[key]

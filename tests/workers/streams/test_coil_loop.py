@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +22,16 @@ from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
 from workers.coil.records import CoilClosed, CoilReopened, CoilReport
 from workers.inspection.records import Inspection, ModelIdentity
+from workers.report.delivery import Delivery
 from workers.report.errors import ReportNotFoundError
 from workers.report.json_report import report_json
-from workers.report.store import ReportStore
+from workers.report.store import ReportLocation, ReportStore
 from workers.streams import coil_loop
 from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.messages import CoilReported, coil_key, key_bytes, report_key
+from workers.streams.report_writers import ReportWriters
 from workers.streams.settings import CoilLoopSettings
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
@@ -50,6 +53,7 @@ class Workers:
         self.kafka = kafka
         self.reports = reports
         self.store = ReportStore(str(reports))
+        self.writers = ReportWriters(self.store)
         self.producer = KafkaProducer(**kafka.client_options())
         self._group = uuid.uuid4().hex
         self._loop: CoilLoop | None = None
@@ -60,7 +64,7 @@ class Workers:
         self._loop = CoilLoop(
             group_consumer(self.kafka, self._group, "inspections"),
             transactional_producer(self.kafka, "test-coils"),
-            self.store,
+            self.writers,
             CoilHistory(self.kafka),
             rules=RULES,
             joining=JoiningSettings(),
@@ -100,6 +104,11 @@ class Workers:
     def in_hand(self, coil: str, run: int = 1) -> bool:
         assert self._loop is not None
         return (LINE, coil, run) in self._loop._open
+
+    def inspected(self, coil: str) -> int:
+        assert self._loop is not None
+        known = self._loop._open.get((LINE, coil, 1))
+        return known.account.counts.inspected if known else 0
 
     def announced(self, coil: str, run: int = 1) -> list[CoilReported]:
         key = report_key((LINE, coil, run))
@@ -347,6 +356,38 @@ def test_a_report_waits_for_its_store_and_holds_up_nothing(workers: Workers, coi
     workers.until(lambda: workers.in_hand(coil))
     workers.append(frame(coil, 2))
     workers.reports.unlink()
+    report = workers.reported(coil, revision=2)
+    assert [announced.revision for announced in workers.announced(coil)] == [1, 2]
+    assert report.revisions[0].reason == "1 late frame"
+
+
+def test_a_store_that_hangs_stops_no_coil(
+    workers: Workers, coil: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It neither answers nor fails, and goes on when the coil is with another worker already."""
+    answers = threading.Event()
+    write = workers.store.write
+    began: list[str] = []
+
+    def hang(report: CoilReport, delivery: Delivery) -> ReportLocation:
+        began.append(report.coil)
+        if report.coil == coil and not answers.wait(DEADLINE_S):
+            raise AssertionError("it was not woken")
+        return write(report, delivery)
+
+    monkeypatch.setattr(workers.store, "write", hang)
+    other = f"{coil}-other"
+    workers.start()
+    workers.append(*log_of(coil, [0, 1], count=2), *log_of(other, [0, 1], count=2))
+    workers.reported(other)
+    assert (workers.in_hand(coil), workers.announced(coil)) == (True, [])
+
+    workers.start()
+    workers.until(lambda: workers.in_hand(coil))
+    workers.append(frame(coil, 2))
+    workers.until(lambda: workers.inspected(coil) == 3)
+    assert began.count(coil) == 1, "one write of a coil at a time"
+    answers.set()
     report = workers.reported(coil, revision=2)
     assert [announced.revision for announced in workers.announced(coil)] == [1, 2]
     assert report.revisions[0].reason == "1 late frame"

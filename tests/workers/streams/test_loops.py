@@ -35,6 +35,7 @@ from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
 from workers.streams.messages import key_bytes
+from workers.streams.report_writers import ReportWriters
 from workers.streams.result_cache import ResultCache
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
@@ -74,7 +75,7 @@ class Line:
         loop = CoilLoop(
             consumer,
             producer,
-            self.store,
+            ReportWriters(self.store),
             CoilHistory(self.kafka),
             rules=GradingRules.load(None),
             joining=JoiningSettings(),
