@@ -120,9 +120,14 @@ def _soak(line: FaultLine, seconds: float, seed: int, speed_mps: float) -> SoakR
         recovered.setdefault(name, []).append(_recovery_s(line, name, random_))
         threading.Event().wait(max(0.0, FAULT_EVERY_S - (time.monotonic() - fault_at)))
     coils.stop()
-    broken = [problem for coil in coils.sent for problem in _judge(line, coil)]
+    for coil in coils.sent:
+        line.report(coil.key, RECOVERY_TIMEOUT_S)
     ran_s = time.monotonic() - started
+    # Its last check has read everything that the reports were made from.
     commits.stop()
+    grown = growth.stop()
+    broken = [problem for coil in coils.sent for problem in _judge(line, coil)]
+    broken += [problem for process in grown if (problem := process.problem)]
     compared = random_.sample(coils.sent, min(COMPARED_COILS, len(coils.sent)))
     calm = CalmLine()
     broken += [
@@ -141,7 +146,7 @@ def _soak(line: FaultLine, seconds: float, seed: int, speed_mps: float) -> SoakR
         commits_checked=commits.checks,
         compared=len(compared),
         faults={name: _figures(times) for name, times in sorted(recovered.items())},
-        growth=growth.stop(),
+        growth=grown,
         broken=[*commits.lost, *broken],
     )
 
@@ -157,16 +162,18 @@ def _recovery_s(line: FaultLine, name: str, random_: random.Random) -> float:
 
 
 def _judge(line: FaultLine, coil: Rearranged) -> list[str]:
-    """What is wrong with a coil: a frame unaccounted for, or one counted twice."""
-    report = read_report(line.report(coil.key, RECOVERY_TIMEOUT_S))
-    seen = line.outside.coil(coil.key)
+    """What is wrong with a coil: a frame unaccounted for, one counted twice, or one not kept."""
+    report = read_report(line.report(coil.key))
+    seen, buried = line.outside.coil(coil.key), line.outside.buried(coil.key)
     accounted = sum(c.inspected + c.unreadable + c.missing for c in report.cameras)
+    unreadable = sum(c.unreadable for c in report.cameras)
     problems = {
         f"{coil.total_frames} frames taken, {accounted} accounted for": accounted != coil.total_frames,
         f"frames inspected twice: {seen.repeated}": bool(seen.repeated),
         f"{len(seen.sent)} frames sent, {len(seen.inspections)} inspected or dead-lettered": (
             seen.sent.keys() != seen.inspections.keys()
         ),
+        f"{unreadable} frames unreadable, {len(buried)} dead-lettered": unreadable != len(buried),
         f"{seen.closings} closing records": seen.closings != 1,
     }
     return [f"{coil.key[1]}: {problem}" for problem, holds in problems.items() if holds]

@@ -1,4 +1,4 @@
-"""Whether processes grow: memory and open files of everything that a line runs, sampled from outside."""
+"""Whether processes grow: memory and open files of a line's workers, sampled from outside."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ WARM_UP_S = 40.0
 """A worker's memory rises until its networks, buffers and connections are there."""
 LEAST_WATCHED_S = 60.0
 """After its warm-up; what was killed sooner says nothing about growing."""
+MOST_GROWN_MB = 60.0
+"""A leak of a frame in a hundred, 40 KB each, would pass it within the hour; allocators wander less."""
+MOST_GROWN_FILES = 12.0
+"""Connections that a broker's restart left to be collected."""
 
 
 class Growth(BaseModel):
@@ -28,6 +32,14 @@ class Growth(BaseModel):
     open_files: float
     grown_files: float
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with it, None while it is flat."""
+        if self.grown_mb <= MOST_GROWN_MB and self.grown_files <= MOST_GROWN_FILES:
+            return None
+        grown = f"{self.grown_mb:.1f} MB and {self.grown_files:.1f} open files"
+        return f"{self.process} grew by {grown} in {self.watched_s:.0f} s"
+
 
 @dataclass
 class _Life:
@@ -37,7 +49,7 @@ class _Life:
 
 
 class GrowthWatch:
-    """Samples the workers and the broker in a thread of its own."""
+    """Samples the workers in a thread of its own."""
 
     def __init__(self, line: FaultLine) -> None:
         self._line = line

@@ -18,7 +18,14 @@ from kafka.admin import OffsetSpec
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
-from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, FRAMES_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
+from ingest.kafka import (
+    CONTROL_HEADER,
+    DEAD_LETTERS_TOPIC,
+    FRAME_HEADER,
+    FRAMES_TOPIC,
+    INSPECTIONS_TOPIC,
+    KafkaConnection,
+)
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey
 
@@ -100,6 +107,13 @@ class Outside:
                 for frame in coil.sent.keys() - coil.inspections.keys()
             }
 
+    def buried(self, key: CoilKey) -> set[FrameId]:
+        """Frames of a coil that are dead letters."""
+        with self._lock:
+            places = [(letter["source_partition"], letter["source_offset"]) for letter in self._dead_letters]
+            known = [self._frames_at.get(place) for place in places]
+        return {found[1] for found in known if found is not None and found[0] == key}
+
     def dead_letters(self) -> list[dict[str, Any]]:
         """Origins of the committed dead letters: topic, partition, offset and error."""
         with self._lock:
@@ -108,7 +122,7 @@ class Outside:
     def frame_partitions(self) -> set[int]:
         """Partitions of the frames topic that have a frame."""
         with self._lock:
-            return {partition for partition, _ in self._frames_at}
+            return {partition for (partition, _), known in self._frames_at.items() if known is not None}
 
     def lost_by_commit(self, group: str, timeout_s: float = 30.0) -> list[str]:
         """Records of the frames topic below a group's committed offsets without a durable result.
@@ -218,8 +232,7 @@ class Outside:
             key, frame = _identity(header)
             known = header["schema_version"] == 1
         except (KeyError, ValueError, TypeError):
-            # A control record, or one that is not ours.
-            if FRAME_HEADER in dict(record.headers):
+            if CONTROL_HEADER not in dict(record.headers):
                 self._frames_at[place] = None
             return
         if known:
