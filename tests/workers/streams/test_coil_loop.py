@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -391,6 +392,23 @@ def test_a_store_that_hangs_stops_no_coil(
     report = workers.reported(coil, revision=2)
     assert [announced.revision for announced in workers.announced(coil)] == [1, 2]
     assert report.revisions[0].reason == "1 late frame"
+
+
+def test_a_clock_that_is_set_back_changes_nothing_in_the_report(
+    workers: Workers, coil: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka's times of the records, and the worker's own, go back an hour in mid-coil."""
+    log = log_of(coil, [0, 1, 2], count=3)
+    now = datetime.now(UTC)
+    loop = workers.start()
+    monkeypatch.setattr(loop, "_now", lambda: now - timedelta(hours=1))
+    workers.append(*log[:2])
+    workers.until(lambda: workers.inspected(coil) == 1)
+    for record in log[2:]:
+        key, timestamp_ms = key_bytes(coil_key(record)), int((now.timestamp() - 3600) * 1000)
+        workers.producer.send(INSPECTIONS_TOPIC, record.to_json(), key, timestamp_ms=timestamp_ms)
+    report = workers.reported(coil)
+    assert report_json(report) == calm(log, CoilClosed(line=LINE, coil=coil, run=1, reason="complete"))
 
 
 @pytest.mark.parametrize("openings", [0, 1], ids=["a late frame", "an opening that comes again, too"])
