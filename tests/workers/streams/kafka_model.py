@@ -1,4 +1,4 @@
-"""Kafka in memory, as far as the frame loop's promises rest on it: a group, its offsets, transactions.
+"""Kafka in memory, as far as the promises of both loops rest on it: a group, its offsets, transactions.
 
 What it has of the real ones: a member of an older generation cannot commit; nobody in particular can; a
 partition that stays with its member keeps its position through a rebalance; records of a transaction are
@@ -30,9 +30,11 @@ class ProcessDiedError(BaseException):
 
 @dataclass
 class Broker:
-    """One topic of frames, one group that reads it, and what its transactions have left.
+    """One topic, one group that reads it, and what its transactions have left.
 
     Attributes:
+        frames: the topic's records by partition.
+        topic: its name.
         written: committed records as (topic, arguments of `send`).
         assignment: by member, of the present generation.
     """
@@ -43,18 +45,24 @@ class Broker:
     generation: int = 0
     assignment: dict[str, set[int]] = field(default_factory=dict)
     ids: count[int] = field(default_factory=count)
+    topic: str = FRAMES_TOPIC
 
     def add_partition(self) -> None:
         self.frames[len(self.frames)] = []
         self.rebalance()
 
-    def publish(self, partition: int, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+    def publish(
+        self, partition: int, value: bytes, headers: list[tuple[str, bytes]], key: bytes | None = None
+    ) -> None:
         log = self.frames[partition]
         log.append(
             ConsumerRecord(
-                FRAMES_TOPIC, partition, 0, len(log), 0, 0, None, value, headers, None, 0, len(value), 0
+                self.topic, partition, 0, len(log), 0, 0, key, value, headers, None, 0, len(value), 0
             )
         )
+
+    def partition_of(self, key: bytes) -> int:
+        return sum(key) % len(self.frames)
 
     def join(self, member: str) -> None:
         self.assignment[member] = set()
@@ -108,7 +116,7 @@ class Consumer:
             self._adopt()
         fetched: dict[TopicPartition, list[ConsumerRecord]] = {}
         for partition in sorted(self._assigned):
-            place = TopicPartition(FRAMES_TOPIC, partition)
+            place = TopicPartition(self._broker.topic, partition)
             if place in self._paused or max_records <= 0:
                 continue
             start = self._positions[partition]
@@ -136,7 +144,7 @@ class Consumer:
         return ConsumerGroupMetadata(GROUP, self._generation, self._member, None)
 
     def assignment(self) -> set[TopicPartition]:
-        return {TopicPartition(FRAMES_TOPIC, partition) for partition in self._assigned}
+        return {TopicPartition(self._broker.topic, partition) for partition in self._assigned}
 
     def committed(self, place: TopicPartition, timeout_ms: int) -> int | None:  # noqa: ARG002 - as the library's
         return self._broker.committed.get(place.partition)
@@ -205,6 +213,10 @@ class Producer:
         self._fail("before the commit")
         assert self._open
         self._broker.written += self._sent
+        for topic, record in self._sent:
+            if topic == self._broker.topic:
+                partition = self._broker.partition_of(record["key"])
+                self._broker.publish(partition, record["value"], [], record["key"])
         for place, offset in self._offsets.items():
             self._broker.committed[place.partition] = offset.offset
         self._reset()
