@@ -20,6 +20,7 @@ from collections.abc import Iterable
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.errors import KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
 OFFSETS_TIMEOUT_MS = 10_000
@@ -80,8 +81,19 @@ def rewind_to_committed(consumer: KafkaConsumer) -> None:
         KafkaError: the offsets could not be read.
     """
     for partition in consumer.assignment():
-        offset = consumer.committed(partition, timeout_ms=OFFSETS_TIMEOUT_MS)
+        offset = _committed(consumer, partition)
         if offset is None:
             consumer.seek_to_beginning(partition)
         else:
             consumer.seek(partition, offset)
+
+
+def _committed(consumer: KafkaConsumer, partition: TopicPartition) -> int | None:
+    try:
+        offset: int | None = consumer.committed(partition, timeout_ms=OFFSETS_TIMEOUT_MS)
+    except KafkaTimeoutError as error:
+        raise KafkaTimeoutError(
+            f"no committed offset of {partition.topic} {partition.partition} within "
+            f"{OFFSETS_TIMEOUT_MS / 1000:.0f} s: Kafka is slow, or holds a transaction open that nobody ends"
+        ) from error
+    return offset
