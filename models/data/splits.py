@@ -89,15 +89,15 @@ def _ranked(items: Iterable[Named]) -> list[list[str]]:
 
 
 def _stretches(names: Iterable[str]) -> list[list[str]]:
-    """Names of a class whose numbers follow each other, in their order."""
-    numbered = sorted((class_of(name), _number(name), name) for name in names)
-    runs = itertools.groupby(enumerate(numbered), lambda place: (place[1][0], place[1][1] - place[0]))
+    """Names of a class whose numbers follow each other, in their order; those without numbers are one."""
+    numbered = enumerate(sorted((class_of(name), _number(name), name) for name in names))
+    runs = itertools.groupby(numbered, lambda item: (item[1][0], item[1][1] >= 0 and item[1][1] - item[0]))
     return [[name for _, (_, _, name) in run] for _, run in runs]
 
 
 def _number(name: str) -> int:
     digits = _NUMBER.search(name)
-    return int(digits.group()) if digits else 0
+    return int(digits.group()) if digits else -1
 
 
 def _identity(name: str) -> str:
