@@ -49,7 +49,11 @@ class FamilyLook:
 LOOKS: dict[Family, FamilyLook] = {
     "scaled": FamilyLook((100, 140), 0.022, (2, 1), 0.020, (14, 7), 0.014, 3, 0.006, 0.025),
     "brushed": FamilyLook((125, 165), 0.016, (9, 1), 0.008, (40, 2), 0.020, 1, 0.014, 0.018),
+    "pickled": FamilyLook((85, 120), 0.024, (3, 1), 0.014, (28, 12), 0.018, 6, 0.008, 0.030),
 }
+
+TRAINING_FAMILIES: tuple[Family, ...] = ("scaled", "brushed")
+"""Those that training tiles show; a network that has learnt them by heart fails on the other."""
 
 
 class StripTexture:

@@ -18,8 +18,9 @@ told from them by eye; a higher floor would cut the soft rims off real defects.
 Half = Literal["train", "judge"]
 """Which half of the bundled crops: one trains networks, the other judges them."""
 
-Family = Literal["scaled", "brushed"]
-"""Texture of the strip: mottled under scale, or with fine bright streaks along the rolling direction."""
+Family = Literal["scaled", "brushed", "pickled"]
+"""Texture of the strip: mottled under scale, with fine bright streaks along the rolling direction, or darker
+and matt with broad soft bands. No training tile is cut of the last: it judges."""
 
 Kind = Literal[
     "iron-sheet-ash",

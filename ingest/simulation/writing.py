@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ingest.simulation.cameras import BANDS, strip_columns
 from ingest.simulation.coil import SimulatedCoil
 from ingest.simulation.noise import generator
-from ingest.simulation.texture import LOOKS
+from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Half
 
 PNG_COMPRESSION = 1
@@ -102,7 +102,6 @@ def write_tiles(directory: Path, *, tiles: int, seed: int, half: Half = "train",
     (directory / "images").mkdir(parents=True, exist_ok=True)
     (directory / "masks").mkdir(parents=True, exist_ok=True)
     random = generator(seed, STREAM)
-    families = tuple(LOOKS)
     coil = None
     for number in range(tiles):
         if coil is None or number % TILES_PER_COIL == 0:
@@ -110,7 +109,7 @@ def write_tiles(directory: Path, *, tiles: int, seed: int, half: Half = "train",
                 TILE_COIL_M,
                 int(random.integers(FIRST_TILE_SEED, 2**31)),
                 half,
-                family=families[number // TILES_PER_COIL % len(families)],
+                family=TRAINING_FAMILIES[number // TILES_PER_COIL % len(TRAINING_FAMILIES)],
                 defects_per_m=TILE_DEFECTS_PER_M,
             )
         image, mask = _cut_tile(random, coil, size)

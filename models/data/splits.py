@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -10,6 +12,8 @@ from models.data.folders import class_of
 
 SAME_PICTURES = {"Pa_105": "Pa_101"}
 """Pictures of SD-saliency-900 that are one image with two masks: they must fall on one side of a split."""
+
+_NUMBER = re.compile(r"\d+$")
 
 
 class Named(Protocol):
@@ -38,6 +42,25 @@ def split_samples(items: Sequence[Item], held_out_share: float) -> tuple[list[It
     )
 
 
+def split_blocks(items: Sequence[Item], held_out_share: float) -> tuple[list[Item], list[Item]]:
+    """Hold out the end of every stretch of consecutive numbers of a class (the 12 of `In_12`).
+
+    Neighbours by number often show one piece of steel, shifted: drawn apart from each other they would
+    make whatever has learnt the one look good on the other.
+
+    Args:
+        items: to be split.
+        held_out_share: of every stretch, 0 to 1.
+
+    Returns:
+        Those to train on and those to choose by, each in the given order.
+    """
+    held_out: set[str] = set()
+    for stretch in _stretches({_identity(item.name) for item in items}):
+        held_out.update(stretch[len(stretch) - round(len(stretch) * held_out_share) :])
+    return _split(items, held_out)
+
+
 def split_fold(items: Sequence[Item], fold: int, folds: int) -> tuple[list[Item], list[Item]]:
     """Hold out one of several parts of every class; each item is in exactly one of them.
 
@@ -63,6 +86,18 @@ def _ranked(items: Iterable[Named]) -> list[list[str]]:
     for item in items:
         classes.setdefault(class_of(item.name), set()).add(_identity(item.name))
     return [sorted(members, key=_rank) for members in classes.values()]
+
+
+def _stretches(names: Iterable[str]) -> list[list[str]]:
+    """Names of a class whose numbers follow each other, in their order; those without numbers are one."""
+    numbered = enumerate(sorted((class_of(name), _number(name), name) for name in names))
+    runs = itertools.groupby(numbered, lambda item: (item[1][0], item[1][1] >= 0 and item[1][1] - item[0]))
+    return [[name for _, (_, _, name) in run] for _, run in runs]
+
+
+def _number(name: str) -> int:
+    digits = _NUMBER.search(name)
+    return int(digits.group()) if digits else -1
 
 
 def _identity(name: str) -> str:

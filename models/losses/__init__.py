@@ -5,6 +5,7 @@ from models.losses.dice import DistillationLoss, dice_loss
 from models.losses.dynamic_decay import DynamicWeightDecay
 from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
 from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
+from models.losses.structure import StructureLoss, outline_weights, structure_loss
 
 __all__ = [
     "DistillationLoss",
@@ -13,12 +14,15 @@ __all__ = [
     "HybridLoss",
     "ScfnetLoss",
     "SsimPadding",
+    "StructureLoss",
     "bce_loss",
     "boundary_dice_loss",
     "boundary_thickness",
     "dice_loss",
     "edge_loss",
     "iou_loss",
+    "outline_weights",
     "ssim_loss",
+    "structure_loss",
     "weighted_bce_loss",
 ]

@@ -9,7 +9,7 @@ import torch
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 from torch import Tensor, nn
 
-from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding
+from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, StructureLoss
 from models.losses.dice import SCFNET_MAP_WEIGHTS
 from models.losses.edge_hold import POSITIVE_WEIGHT, SALIENCY_SHARE
 from models.networks.outputs import SaliencyOutputs
@@ -88,7 +88,25 @@ class EdgeHoldTerm(_Term):
         return EdgeHoldLoss(self.saliency_share, self.positive_weight)
 
 
-LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm
+class StructureTerm(_Term):
+    """F3Net's cross entropy and overlap, in which pixels near an outline count up to six times.
+
+    Attributes:
+        bce: weight of cross entropy.
+        iou: weight of the overlap term.
+        map_weights: of every supervised map, the final one first; all 1 without.
+    """
+
+    kind: Literal["structure"] = "structure"
+    bce: Weight = 1.0
+    iou: Weight = 1.0
+    map_weights: tuple[Weight, ...] = ()
+
+    def make(self) -> nn.Module:
+        return StructureLoss(self.bce, self.iou, map_weights=self.map_weights or None)
+
+
+LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm | StructureTerm
 
 
 def _kind(value: object) -> str:
@@ -106,7 +124,8 @@ Losses = Annotated[
         Annotated[
             Annotated[HybridTerm, Tag("hybrid")]
             | Annotated[DiceTerm, Tag("dice")]
-            | Annotated[EdgeHoldTerm, Tag("edge-hold")],
+            | Annotated[EdgeHoldTerm, Tag("edge-hold")]
+            | Annotated[StructureTerm, Tag("structure")],
             Discriminator(_kind),
         ],
         ...,

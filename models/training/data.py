@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.data.folders import Sample, load_samples, load_unlabelled
 from models.data.sources import folder_sources, with_noisy_copies
-from models.data.splits import split_fold, split_samples
+from models.data.splits import split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
 from models.training.recipe import DIGEST_BYTES, Recipe
 
@@ -83,10 +83,12 @@ def gather(
     """
     sources = folder_sources(steel)
     refuse_test_images(steel, [source.name for source in sources])
-    if recipe.fold is None:
-        training, held_out = split_samples(sources, recipe.held_out_share)
-    else:
+    if recipe.fold is not None:
         training, held_out = split_fold(sources, recipe.fold, recipe.folds)
+    elif recipe.held_out == "blocks":
+        training, held_out = split_blocks(sources, recipe.held_out_share)
+    else:
+        training, held_out = split_samples(sources, recipe.held_out_share)
     if not training or not held_out:
         raise TrainingError(
             f"{steel}: expected images to train on and images to choose by, "

@@ -96,6 +96,8 @@ class Recipe(Record):
         knobs: of that network, over those of its name.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
+        held_out: which ones: "scattered" all over a class, or "blocks" at the ends of its stretches of
+            consecutive numbers, where neighbours by number show the same steel.
         fold: hold out this one of `folds` parts instead of a share.
         folds: equal parts of every class; cross-validation trains once for each.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
@@ -123,6 +125,7 @@ class Recipe(Record):
     knobs: dict[str, Knob] = Field(default_factory=dict)
     seed: Count = 7
     held_out_share: Share = 0.11
+    held_out: Literal["scattered", "blocks"] = "scattered"
     fold: Count | None = None
     folds: int = Field(default=5, ge=2)
     held_out_strip_tiles: Positive = 96

@@ -14,6 +14,7 @@ from models.errors import TrainingError
 from models.training.data import TrainingData, gather
 from models.training.devices import execution
 from models.training.export import Exporter
+from models.training.memory import keep_freed_memory
 from models.training.recipe import Recipe
 from models.training.run_log import RunLog, read_log
 from models.training.sharing import Member
@@ -96,6 +97,7 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
         ModelsError: data or recipe that cannot be used, or a run that fails.
     """
     where = execution(run.device, low_precision=run.recipe.bfloat16)
+    keep_freed_memory()
     data = run.data()
     teacher = run.load_teacher(where.device)
     described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")

@@ -11,6 +11,7 @@ from rich.table import Table
 from ingest.errors import BadRecordError
 from ingest.records import check_identifier
 from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil
+from ingest.simulation.truth import Family, Half
 from orchestration.cli.console import frames_progress, out, say
 from orchestration.cli.folders import made_folder
 from workers.report.json_report import read_report
@@ -26,6 +27,12 @@ def simulate(
     ] = 24.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another coil.")] = 7,
     coil: Annotated[str, typer.Option("--coil", help="Id of the coil.")] = "demo-coil",
+    family: Annotated[
+        Family, typer.Option("--family", help="Texture of the strip; no network has been trained on pickled.")
+    ] = "scaled",
+    half: Annotated[
+        Half, typer.Option("--half", help="Which half of the defects: the one that trains, or that judges.")
+    ] = "judge",
     masks: Annotated[
         bool, typer.Option("--masks", help="Write the pixel mask of every frame as well.")
     ] = False,
@@ -36,7 +43,7 @@ def simulate(
     """
     check_identifier("coil", coil)
     made_folder(output)
-    simulated = SimulatedCoil(length_m=length_m, seed=seed, coil=coil)
+    simulated = SimulatedCoil(length_m, seed, half, family=family, coil=coil)
     with frames_progress() as progress:
         task = progress.add_task("Simulating", total=None, note="")
         write_coil(

@@ -3,7 +3,7 @@
 from models.data.steps.composition import PUBLISHED_STEPS, AugmentationStep, compose
 from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
 from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
-from models.data.steps.noise import NOISE_PROTOCOLS, GaussianNoise, Noise, SaltAndPepper
+from models.data.steps.noise import NOISE_PROTOCOLS, GaussianNoise, Noise, SaltAndPepper, SomeNoise
 from models.data.steps.shape import CopyPaste, Elastic
 from models.data.steps.sizes import PadToSquare, Resize
 from models.data.steps.step import Step, TrainingPair
@@ -30,6 +30,7 @@ __all__ = [
     "Rotation",
     "SaltAndPepper",
     "ShareCrop",
+    "SomeNoise",
     "Step",
     "TrainingPair",
     "VerticalFlip",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
 from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
-from models.data.steps.noise import GaussianNoise, SaltAndPepper
+from models.data.steps.noise import GaussianNoise, SaltAndPepper, SomeNoise
 from models.data.steps.shape import CopyPaste, Elastic
 from models.data.steps.sizes import PadToSquare, Resize
 from models.data.steps.step import Step, TrainingPair
@@ -33,6 +33,7 @@ AugmentationStep = Annotated[
     | Rotation
     | SaltAndPepper
     | ShareCrop
+    | SomeNoise
     | VerticalFlip
     | ZoomCrop,
     Field(discriminator="kind"),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from models.data.steps.step import Step, TrainingPair
+from models.data.steps.step import Probability, Step, TrainingPair
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -50,6 +50,30 @@ class SaltAndPepper(Step):
 
 
 Noise = GaussianNoise | SaltAndPepper
+
+
+class SomeNoise(Step):
+    """Now and then one of the two protocols, at a level drawn anew each time: training for noise.
+
+    Attributes:
+        probability: of any noise.
+        max_sigma: largest standard deviation of normal noise, as a share of full scale.
+        max_share: largest share of black and white pixels.
+    """
+
+    kind: Literal["some-noise"] = "some-noise"
+    probability: Probability = 0.25
+    max_sigma: Share = 0.15
+    max_share: Share = 0.15
+
+    def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
+        if generator.random() >= self.probability:
+            return pair
+        # 1 - random() is above 0, as a level must be.
+        level = 1 - generator.random()
+        protocols = (GaussianNoise(sigma=self.max_sigma * level), SaltAndPepper(share=self.max_share * level))
+        return protocols[int(generator.integers(2))].apply(pair, generator)
+
 
 NOISE_PROTOCOLS: tuple[Noise, ...] = (
     *(GaussianNoise(sigma=sigma) for sigma in (0.05, 0.1, 0.2)),

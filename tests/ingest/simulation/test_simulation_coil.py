@@ -58,7 +58,8 @@ def test_a_coil_that_cannot_be_is_refused(length_m: float, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "expected"), [("scaled", "4af51799687ccecb"), ("brushed", "785775d0b810291b")]
+    ("family", "expected"),
+    [("scaled", "4af51799687ccecb"), ("brushed", "785775d0b810291b"), ("pickled", "8f331621cca0a36b")],
 )
 def test_pixels_are_the_same_on_every_machine(family: Family, expected: str) -> None:
     assert digest(SimulatedCoil(family=family), 0, 24) == expected

@@ -91,7 +91,7 @@ def test_slow_noise_is_the_same_however_it_is_cut(first: int, rows: int, spacing
 @pytest.mark.parametrize("family", list(LOOKS))
 def test_strip_has_grain_and_streaks_along_it(family: Family) -> None:
     strip = StripTexture(3, family, 920).at(10_000, 480, slice(0, 480))
-    assert 95 < strip.mean() < 170
+    assert 80 < strip.mean() < 170
     assert 0.02 < strip.std() / strip.mean() < 0.08
     along = np.abs(np.diff(strip, n=1, axis=0)).mean()
     across = np.abs(np.diff(strip, n=1, axis=1)).mean()

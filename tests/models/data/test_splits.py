@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.data.folders import Sample, class_of
-from models.data.splits import SAME_PICTURES, split_fold, split_samples
+from models.data.splits import SAME_PICTURES, split_blocks, split_fold, split_samples
 
 SD_SALIENCY_TRAIN = [
     f"{kind}_{100 * hundred + number}"
@@ -54,3 +54,18 @@ def test_every_sample_is_held_out_in_exactly_one_fold(folds: int) -> None:
         assert names_of(kept) == set(SD_SALIENCY_TRAIN) - names_of(part)
         assert abs(len(part) - len(samples) / folds) <= 3
         assert ("Pa_101" in names_of(part)) == ("Pa_105" in names_of(part))
+
+
+def test_blocks_are_the_ends_of_stretches_of_numbers_whatever_the_order() -> None:
+    kept, held_out = split_blocks(named(*reversed(SD_SALIENCY_TRAIN)), 0.05)
+    expected = {
+        f"{kind}_{100 * h + n}" for kind in ("In", "Pa", "Sc") for h in range(3) for n in (58, 59, 60)
+    }
+    assert names_of(held_out) == expected
+    assert names_of(kept) == set(SD_SALIENCY_TRAIN) - expected
+
+
+def test_samples_without_numbers_are_split_as_well() -> None:
+    kept, held_out = split_blocks(named("a", "b", "c_1", "c_2", "c_7", "c_8"), 0.5)
+    assert names_of(held_out) == {"b", "c_2", "c_8"}
+    assert names_of(kept) == {"a", "c_1", "c_7"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.data.steps import NOISE_PROTOCOLS, GaussianNoise, SaltAndPepper, TrainingPair
+from models.data.steps import NOISE_PROTOCOLS, GaussianNoise, SaltAndPepper, SomeNoise, TrainingPair
 
 
 def grey(level: float = 128, side: int = 200) -> TrainingPair:
@@ -36,3 +36,18 @@ def test_protocols_are_three_levels_of_both() -> None:
     ]
     expected = [("gaussian-noise", level) for level in (0.05, 0.1, 0.2)]
     assert levels == [*expected, *(("salt-and-pepper", level) for level in (0.05, 0.1, 0.2))]
+
+
+def test_some_noise_is_rare_of_both_kinds_and_within_its_levels() -> None:
+    step = SomeNoise(probability=0.4, max_sigma=0.1, max_share=0.05)
+    generator = np.random.default_rng(3)
+    images = [step.apply(grey(side=40), generator).image for _ in range(400)]
+    noisy = [image for image in images if not np.array_equal(image, grey(side=40).image)]
+    speckled = [image for image in noisy if np.isin(image, (0, 128, 255)).all()]
+    grained = [image for image in noisy if not np.isin(image, (0, 128, 255)).all()]
+    assert len(noisy) == pytest.approx(160, abs=40)
+    assert min(len(speckled), len(grained)) > 40
+    assert max(float((image != 128).mean()) for image in speckled) <= 0.05
+    deviations = [float(image.std()) for image in grained]
+    assert max(deviations) <= 0.1 * 255 * 1.1
+    assert min(deviations) < 0.03 * 255
