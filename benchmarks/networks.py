@@ -17,8 +17,8 @@ from torch import Tensor
 
 from benchmarks.machine import this_machine
 from models.inference.backend import TILE_SIZE
+from models.inference.compiled_graph import has_native_bfloat16
 from models.inference.graph_cache import convert
-from models.inference.openvino_backend import has_native_bfloat16
 from models.inference.openvino_runtime import Core, InferRequest
 from models.networks.blocks import upsample
 from models.networks.build import build

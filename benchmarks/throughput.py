@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from benchmarks.prepared_coil import PreparedCoil
 from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
-from orchestration.inspector import open_segmenter
+from orchestration.inspector import open_classifier, open_segmenter
 from orchestration.line import running_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.streaming import stream
@@ -97,7 +97,13 @@ def _in_process(
 ) -> tuple[bytes, float, int, dict[Stage, float]]:
     segmenter = CountingSegmenter(open_segmenter(settings))
     times = StageTimes()
-    inspector = Inspector(segmenter, settings.inspection, threads=os.cpu_count() or 1, times=times)
+    inspector = Inspector(
+        segmenter,
+        settings.inspection,
+        open_classifier(settings),
+        threads=os.cpu_count() or 1,
+        times=times,
+    )
     rules = GradingRules.load(settings.grading.file)
     inspect_coil(warm_up, inspector, rules=rules, joining=settings.joining)
     times.seconds.clear()

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from models.errors import BackendError, TileError
 from models.inference.backend import TILE_SIZE, Backend, Precision
-from models.inference.openvino_backend import OpenvinoBackend, has_native_bfloat16
+from models.inference.compiled_graph import has_native_bfloat16
+from models.inference.openvino_backend import OpenvinoBackend
 from models.inference.torch_backend import TorchBackend
 from models.tiling import blend, cut
 from models.weights import WeightsInfo, load_grey, locate

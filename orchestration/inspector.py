@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.settings import Settings
+from orchestration.settings import NO_CLASSIFIER, Settings
 from workers.inspection.inspector import Inspector
 from workers.inspection.stages import StageTimes
 
 if TYPE_CHECKING:
+    from models.classes.classifier import Classifier
     from models.segmenter import Segmenter
 
 
@@ -31,6 +32,17 @@ def open_segmenter(settings: Settings, *, model: str | None = None, threads: int
     )
 
 
+def open_classifier(settings: Settings) -> Classifier | None:
+    """The classifier as the settings describe it, None where they want none.
+
+    Raises:
+        ModelsError: the weights are not there.
+    """
+    from models.classes.classifier import Classifier  # noqa: PLC0415
+
+    return None if settings.model.classifier == NO_CLASSIFIER else Classifier.open(settings.model.classifier)
+
+
 def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | None = None) -> Inspector:
     """The inspector as the settings describe it.
 
@@ -41,4 +53,10 @@ def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | 
     Raises:
         ModelsError: the weights or the back end are not there.
     """
-    return Inspector(open_segmenter(settings), settings.inspection, threads=threads, times=times)
+    return Inspector(
+        open_segmenter(settings),
+        settings.inspection,
+        open_classifier(settings),
+        threads=threads,
+        times=times,
+    )

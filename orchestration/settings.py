@@ -25,6 +25,7 @@ Count = Annotated[int, Field(ge=1)]
 DEFAULT_KAFKA_PORT = 9092
 DEFAULT_REDIS_PORT = 6379
 WEIGHTS_SUFFIX = ".safetensors"
+NO_CLASSIFIER = "none"
 
 
 class Section(BaseModel):
@@ -145,14 +146,16 @@ class ModelSettings(Section):
 
     Attributes:
         name: of shipped weights, or the path of a weights file: with a slash or its suffix in it.
+        classifier: of findings, named likewise; `none` leaves every finding of unknown class.
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
     """
 
     name: str = "csnet-x1"
+    classifier: str = "steel-classes"
     backend: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
-    @field_validator("name")
+    @field_validator("name", "classifier")
     @classmethod
     def _absolute(cls, name: str) -> str:
         """Replicas run in other directories than the command that started them."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ingest.simulation.cameras import BANDS, strip_columns
 from ingest.simulation.coil import SimulatedCoil
 from ingest.simulation.noise import generator
+from ingest.simulation.planting import Planting
 from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Half
 
@@ -21,6 +22,7 @@ PNG_COMPRESSION = 1
 FRAME_NAMES = "[0-9]" * 6 + ".png"
 
 STREAM = 5
+DEFECT_STREAM = 6
 FIRST_TILE_SEED = 1_000
 """Training strip takes its seeds from here on; coils that judge have small ones, like the demo's 7."""
 
@@ -115,6 +117,58 @@ def write_tiles(directory: Path, *, tiles: int, seed: int, half: Half = "train",
         image, mask = _cut_tile(random, coil, size)
         _write_png(directory / "images" / f"{number:05d}.png", image)
         _write_png(directory / "masks" / f"{number:05d}.png", mask)
+
+
+def write_defects(directory: Path, *, defects: int, seed: int, half: Half = "train", size: int = 256) -> None:
+    """Write pictures of single planted defects by kind: `KIND/images/` and `KIND/masks/` of equal names.
+
+    A picture may show other defects beside its own, but its mask marks its own alone.
+
+    Args:
+        directory: made when it is missing.
+        defects: how many.
+        seed: of this set.
+        half: which half of the bundled crops the defects are made from.
+        size: side of a picture in pixels, at most a frame's width.
+    """
+    random = generator(seed, DEFECT_STREAM)
+    families = TRAINING_FAMILIES
+    written, coils = 0, 0
+    while written < defects:
+        coil = SimulatedCoil(
+            TILE_COIL_M,
+            int(random.integers(FIRST_TILE_SEED, 2**31)),
+            half,
+            family=families[coils % len(families)],
+            defects_per_m=TILE_DEFECTS_PER_M,
+        )
+        coils += 1
+        for one in coil.plantings:
+            image, mask = _cut_defect(random, coil, one, size)
+            if written < defects and mask.any():
+                for folder, picture in (("images", image), ("masks", mask)):
+                    (directory / one.kind / folder).mkdir(parents=True, exist_ok=True)
+                    _write_png(directory / one.kind / folder / f"{written:05d}.png", picture)
+                written += 1
+
+
+def _cut_defect(
+    random: np.random.Generator, coil: SimulatedCoil, one: Planting, size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    camera_index = int(random.integers(0, len(BANDS)))
+    first_column = strip_columns(camera_index).start
+    row = one.row + int(random.integers(0, one.rows)) - int(random.integers(size // 4, 3 * size // 4))
+    column = one.column - first_column + one.columns // 2 - int(random.integers(size // 4, 3 * size // 4))
+    row = min(max(row, 0), coil.frames_per_camera * coil.rows_per_frame - size)
+    column = min(max(column, 0), BANDS[camera_index].columns - size)
+    columns = slice(column, column + size)
+    own = np.zeros((size, size), np.uint8)
+    box = np.s_[
+        max(0, one.row - row) : max(0, one.end_row - row),
+        max(0, one.column - first_column - column) : max(0, one.end_column - first_column - column),
+    ]
+    own[box] = coil.truth_picture(camera_index, row, size)[:, columns][box]
+    return coil.picture(camera_index, row, size)[:, columns], own
 
 
 def _cut_tile(

@@ -65,7 +65,7 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     Raises:
         DatasetError: an unreadable file, or a mask of another size.
     """
-    image, mask = _read_grey(image_path), _read_grey(mask_path)
+    image, mask = read_grey(image_path), read_grey(mask_path)
     if image.shape != mask.shape:
         raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
     return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
@@ -84,7 +84,7 @@ def load_unlabelled(folder: Path) -> list[Sample]:
     )
     if not paths:
         raise DatasetError(f"no images in {folder}")
-    images = [_read_grey(path) for path in paths]
+    images = [read_grey(path) for path in paths]
     return [Sample(path.stem, image, np.zeros_like(image)) for path, image in zip(paths, images, strict=True)]
 
 
@@ -94,7 +94,12 @@ def class_of(name: str) -> str:
     return prefix.group() if prefix else ""
 
 
-def _read_grey(path: Path) -> NDArray[np.uint8]:
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Read an image as grey levels, `(H, W)` uint8.
+
+    Raises:
+        DatasetError: an unreadable file.
+    """
     pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise DatasetError(f"cannot read image {path}")

@@ -11,11 +11,14 @@ import logging
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from platformdirs import user_cache_path
+from torch import Tensor as Input
+from torch import nn
 
 from models.inference.backend import TILE_SIZE, TileGraph
 from models.inference.openvino_runtime import Core, Model, Tensor, convert_model, get_version, save_model
@@ -30,7 +33,7 @@ _logger = logging.getLogger(__name__)
 
 
 def cached_graph(core: Core, network: SaliencyNetwork, weights_digest: str) -> Model:
-    """Return the OpenVINO graph of a network, from the cache or newly converted.
+    """Return the OpenVINO graph of a network on tiles, from the cache or newly converted.
 
     Args:
         core: reads the cached graph.
@@ -40,10 +43,21 @@ def cached_graph(core: Core, network: SaliencyNetwork, weights_digest: str) -> M
     Returns:
         A graph from (1, T, T) uint8 to (1, T, T) float32 logits.
     """
-    folder = _folder(weights_digest)
+    return cached(core, [_FORMAT, weights_digest, TILE_SIZE], lambda: convert(network))
+
+
+def cached(core: Core, facts: list[object], make: Callable[[], Model]) -> Model:
+    """Return a graph from the cache, or make it and keep it there.
+
+    Args:
+        core: reads the cached graph.
+        facts: everything but the versions of torch and OpenVINO that decides what is made.
+        make: called where the cache has no good graph.
+    """
+    folder = _folder(facts)
     graph = _read(core, folder)
     if graph is None:
-        graph = convert(network)
+        graph = make()
         try:
             _write(graph, folder)
         except OSError as error:
@@ -53,19 +67,24 @@ def cached_graph(core: Core, network: SaliencyNetwork, weights_digest: str) -> M
 
 def convert(network: SaliencyNetwork) -> Model:
     """Return the OpenVINO graph of a network for one tile."""
-    example = torch.zeros((1, TILE_SIZE, TILE_SIZE), dtype=torch.uint8)
+    return traced(TileGraph(network), torch.zeros((1, TILE_SIZE, TILE_SIZE), dtype=torch.uint8))
+
+
+def traced(graph: nn.Module, example: Input) -> Model:
+    """Return the OpenVINO graph of a module for inputs of an example's shape, uint8."""
     with warnings.catch_warnings(), torch.no_grad():
         # torch announces the end of tracing; OpenVINO's own conversion still rests on it.
         warnings.simplefilter("ignore")
-        graph = TileGraph(network).eval()
-        traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
-        converted: Model = convert_model(traced, input=[(list(example.shape), np.uint8)])
-    return converted
+        steps = torch.jit.trace(graph.eval(), example, check_trace=False)  # type: ignore[no-untyped-call]
+        converted: Model = convert_model(steps, input=[(list(example.shape), np.uint8)])
+    # A graph that was never on file may compute another last bit than the same one read from the cache.
+    with tempfile.TemporaryDirectory() as folder:
+        return _loaded(Core(), *_saved(converted, Path(folder)))
 
 
-def _folder(weights_digest: str) -> Path:
-    facts = json.dumps([_FORMAT, weights_digest, TILE_SIZE, get_version(), torch.__version__])
-    key = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+def _folder(facts: list[object]) -> Path:
+    text = json.dumps([*facts, get_version(), torch.__version__])
+    key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return user_cache_path("coilwatch") / "graphs" / key
 
 
@@ -81,7 +100,16 @@ def _read(core: Core, folder: Path) -> Model | None:
     if digests != _digests(graph, weights):
         _logger.warning("cached graph %s is damaged and is made again", folder)
         return None
+    return _loaded(core, graph, weights)
+
+
+def _loaded(core: Core, graph: bytes, weights: bytes) -> Model:
     return core.read_model(graph, Tensor(np.frombuffer(weights, dtype=np.uint8)))
+
+
+def _saved(graph: Model, folder: Path) -> tuple[bytes, bytes]:
+    save_model(graph, folder / _GRAPH, compress_to_fp16=False)
+    return (folder / _GRAPH).read_bytes(), (folder / _WEIGHTS).read_bytes()
 
 
 def _write(graph: Model, folder: Path) -> None:
@@ -89,9 +117,8 @@ def _write(graph: Model, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
         made.mkdir()
-        save_model(graph, made / _GRAPH, compress_to_fp16=False)
-        digests = _digests((made / _GRAPH).read_bytes(), (made / _WEIGHTS).read_bytes())
-        (made / _DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
+        digests = json.dumps(_digests(*_saved(graph, made)))
+        (made / _DIGESTS).write_text(digests, encoding="utf-8")
         # What stands there is damaged, or another process has just made the same: either may go.
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)

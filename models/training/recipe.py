@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -22,6 +22,8 @@ from models.weights.files import Knob
 SHIPPED = Path(__file__).parent.parent / "recipes"
 SUFFIX = ".toml"
 DIGEST_BYTES = 8
+
+Kind = TypeVar("Kind", bound=Record)
 
 
 def _known_network(name: str) -> str:
@@ -194,23 +196,28 @@ def shipped_recipes() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
-def find_recipe(recipe: str) -> Path:
+def find_recipe(recipe: str, shipped: Path = SHIPPED) -> Path:
     """Return the file of a shipped recipe's name, or the path itself.
+
+    Args:
+        recipe: name or path.
+        shipped: folder of those that ship.
 
     Raises:
         RecipeError: neither a shipped name nor a TOML file.
     """
-    if recipe in shipped_recipes():
-        return SHIPPED / f"{recipe}{SUFFIX}"
+    names = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    if recipe in names:
+        return shipped / f"{recipe}{SUFFIX}"
     path = Path(recipe)
     if path.suffix != SUFFIX or not path.is_file():
-        names = ", ".join(shipped_recipes())
-        raise RecipeError(f"no recipe {recipe}: expected a TOML file or one of the shipped names ({names})")
+        listed = ", ".join(names)
+        raise RecipeError(f"no recipe {recipe}: expected a TOML file or one of the shipped names ({listed})")
     return path
 
 
 def load_recipe(path: Path, **instead: object) -> Recipe:
-    """Read a recipe.
+    """Read a recipe of a segmentation network.
 
     Args:
         path: TOML file.
@@ -219,9 +226,14 @@ def load_recipe(path: Path, **instead: object) -> Recipe:
     Raises:
         RecipeError: the file is missing, is not TOML, or names an unknown or wrong setting.
     """
+    return parse_recipe(Recipe, path, **instead)
+
+
+def parse_recipe(kind: type[Kind], path: Path, **instead: object) -> Kind:
+    """Read a recipe of any kind; arguments and errors as of `load_recipe`."""
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Recipe.model_validate(
+        return kind.model_validate(
             {**settings, **{name: value for name, value in instead.items() if value is not None}}
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

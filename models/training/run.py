@@ -102,7 +102,7 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
     teacher = run.load_teacher(where.device)
     described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
     exporter = Exporter(run.weights, run.recipe, described, run.command)
-    with _alone(run.output) if member.is_first else nullcontext():
+    with alone(run.output) if member.is_first else nullcontext():
         trainer = Trainer(
             run.recipe, data, run.output, where, loaders=run.loaders, member=member, teacher=teacher
         )
@@ -121,8 +121,12 @@ def _plot(run: TrainingRun) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process however it ends."""
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process however it ends.
+
+    Raises:
+        TrainingError: another training holds it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("w") as file:
         try:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar, overload
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -60,6 +60,14 @@ class WeightsInfo(BaseModel):
     metrics: dict[str, float] = {}
     digest: str = ""
 
+    @property
+    def structure(self) -> list[object]:
+        """What decides, beside the tensors, what comes out; the digest covers it."""
+        return [self.network, self.width, *([self.knobs] if self.knobs else [])]
+
+
+Info = TypeVar("Info", bound=WeightsInfo)
+
 
 def weights_of(network: nn.Module, *, half: bool = False) -> dict[str, Tensor]:
     """Return the tensors that decide what a network computes, on the CPU, without training counters.
@@ -81,7 +89,7 @@ def _stored(tensor: Tensor, *, half: bool) -> Tensor:
     return tensor.detach().to("cpu", dtype, memory_format=torch.contiguous_format)
 
 
-def save_weights(path: Path, weights: Mapping[str, Tensor], info: WeightsInfo) -> WeightsInfo:
+def save_weights(path: Path, weights: Mapping[str, Tensor], info: Info) -> Info:
     """Write a weights file in one step, so that a reader sees the old file or the new one.
 
     Returns:
@@ -93,8 +101,20 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], info: WeightsInfo) -
     return sealed
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
+@overload
+def read_weights(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]: ...
+
+
+@overload
+def read_weights(path: Path, kind: type[Info]) -> tuple[dict[str, Tensor], Info]: ...
+
+
+def read_weights(path: Path, kind: type[WeightsInfo] = WeightsInfo) -> tuple[dict[str, Tensor], WeightsInfo]:
     """Read a weights file and check its digest.
+
+    Args:
+        path: of the file.
+        kind: of its metadata; those of another kind of network are refused.
 
     Raises:
         WeightsError: not there, not safetensors, no metadata block, or damaged.
@@ -105,7 +125,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], WeightsInfo]:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read weights {path}: expected a safetensors file ({error})") from error
-    info = _parse_info(path, metadata)
+    info = _parse_info(path, metadata, kind)
     found = weights_digest(weights, info)
     if found != info.digest:
         raise WeightsError(f"weights {path} are damaged: expected digest {info.digest}, got {found}")
@@ -134,8 +154,7 @@ def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path
 def weights_digest(weights: Mapping[str, Tensor], info: WeightsInfo) -> str:
     """Return 32 hex digits that change with the architecture or any byte, name or shape of the tensors."""
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    facts = [info.network, info.width, *([info.knobs] if info.knobs else [])]
-    state.update(json.dumps(facts, sort_keys=True).encode())
+    state.update(json.dumps(info.structure, sort_keys=True).encode())
     for name in sorted(weights):
         tensor = weights[name]
         state.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
@@ -159,11 +178,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _parse_info(path: Path, metadata: Mapping[str, str]) -> WeightsInfo:
+def _parse_info(path: Path, metadata: Mapping[str, str], kind: type[WeightsInfo]) -> WeightsInfo:
     if METADATA_KEY not in metadata:
         raise WeightsError(f"weights {path} have no {METADATA_KEY} metadata block")
     try:
-        return WeightsInfo.model_validate_json(metadata[METADATA_KEY])
+        return kind.model_validate_json(metadata[METADATA_KEY])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -19,18 +19,22 @@ def available() -> list[str]:
     return sorted(path.stem for path in _SHIPPED.glob(f"*{SUFFIX}"))
 
 
-def locate(model: str | Path) -> Path:
+def locate(model: str | Path, shipped: Path = _SHIPPED) -> Path:
     """Return the file of a shipped name, or the path itself.
+
+    Args:
+        model: name or path.
+        shipped: folder of those that ship.
 
     Raises:
         WeightsError: neither a shipped name nor a file.
     """
-    shipped = _SHIPPED / f"{model}{SUFFIX}"
-    if isinstance(model, str) and model in available():
-        return shipped
+    found = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    if isinstance(model, str) and model in found:
+        return shipped / f"{model}{SUFFIX}"
     path = Path(model)
     if not path.is_file():
-        names = ", ".join(available()) or "none"
+        names = ", ".join(found) or "none"
         raise WeightsError(f"no weights {model}: expected a file or one of the shipped names ({names})")
     return path
 

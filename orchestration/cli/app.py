@@ -15,6 +15,7 @@ from rich.markup import escape
 from ingest.errors import IngestError
 from models.errors import ModelsError
 from orchestration.cli import (
+    class_training,
     dead_letters,
     demo,
     evaluation,
@@ -93,6 +94,7 @@ app.add_typer(dead_letters.app, name="dead-letters")
 app.command()(segmentation.segment)
 app.command()(evaluation.evaluate)
 app.command()(training.train)
+app.command("train-classes")(class_training.train_classes_command)
 app.command()(models.models)
 app.command()(simulation.simulate)
 app.command("score")(simulation.score_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from ingest.masking import without_password
@@ -42,7 +43,7 @@ def say_other_store(wanted: Settings, running: Settings) -> None:
 
 def _worst(report: CoilReport) -> Table:
     table = Table(
-        "event", "side", "at m", "across mm", "size mm", "area mm2", "severity", title="Worst events"
+        "event", "side", "at m", "across mm", "size mm", "area mm2", "severity", "class", title="Worst events"
     )
     events = sorted(report.events, key=lambda e: (-e.area_mm2, e.id))[:WORST]
     for event in events:
@@ -59,4 +60,5 @@ def _row(event: DefectEvent) -> tuple[str, ...]:
         f"{event.length_mm:.0f} x {event.width_mm:.0f}",
         f"{event.area_mm2:.0f}",
         event.severity,
+        escape(event.defect_class),
     )

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BackendError, TileError, WeightsError
-from models.inference.openvino_backend import has_native_bfloat16
+from models.inference.compiled_graph import has_native_bfloat16
 from models.segmenter import BackendChoice, PrecisionChoice, Segmenter
 from tests.models.samples import patch_sample
 

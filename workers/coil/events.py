@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ingest.records import Side
+from workers.coil.class_vote import vote
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Group, union_area_mm2
 from workers.coil.records import DefectEvent
@@ -35,10 +36,13 @@ def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Ed
     area = union_area_mm2(findings)
     left_edge = nearest_edge_mm(left_edges.get(side, []), (start + end) / 2)
     right_edge = nearest_edge_mm(right_edges.get(side, []), (start + end) / 2)
+    defect_class, class_confidence = vote(findings)
     return DefectEvent(
         id=findings[0].id,
         side=side,
-        severity=rules.severity_of(area),
+        severity=rules.severity_of(area, defect_class),
+        defect_class=defect_class,
+        class_confidence=class_confidence,
         start_mm=start,
         end_mm=end,
         left_mm=left,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ingest.records import first_problem
 from workers.coil.records import CameraCoverage, CloseReason, Decision, DefectEvent, Grade, Severity
 from workers.errors import BadSettingsError
+from workers.inspection.records import UNKNOWN, DefectClass
 
 Count = Annotated[int, Field(ge=1)]
 Area = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -50,9 +51,15 @@ class CoverageRules(_Section):
 
 
 class GradingRules(_Section):
-    """Thresholds of severity, and how many defects of each a coil may have."""
+    """Thresholds of severity, and how many defects of each a coil may have.
+
+    Attributes:
+        severity: of events of any class.
+        classes: of events of these classes, instead; a name that no classifier knows never applies.
+    """
 
     severity: SeverityRules
+    classes: dict[DefectClass, SeverityRules] = {}
     hold: CountRules
     block: CountRules
     coverage: CoverageRules
@@ -75,11 +82,12 @@ class GradingRules(_Section):
         except (OSError, ValueError, RecursionError) as error:
             raise BadSettingsError(f"{name}: expected a TOML file of grading rules: {error}") from None
 
-    def severity_of(self, area_mm2: float) -> Severity:
-        """The severity of an event of this area."""
-        if area_mm2 >= self.severity.severe_from_mm2:
+    def severity_of(self, area_mm2: float, defect_class: str = UNKNOWN) -> Severity:
+        """The severity of an event of this area and class."""
+        rules = self.classes.get(defect_class, self.severity)
+        if area_mm2 >= rules.severe_from_mm2:
             return "severe"
-        return "moderate" if area_mm2 >= self.severity.moderate_from_mm2 else "minor"
+        return "moderate" if area_mm2 >= rules.moderate_from_mm2 else "minor"
 
     def grade(
         self, events: Sequence[DefectEvent], cameras: Sequence[CameraCoverage], closed: CloseReason

@@ -52,6 +52,8 @@ class PlacedFinding:
     left_mm: float
     right_mm: float
     outline: Outline
+    defect_class: str
+    class_confidence: float | None
 
     @property
     def points(self) -> tuple[PointMm, ...]:
@@ -187,6 +189,8 @@ def _placed(inspection: Inspection, finding: Finding) -> PlacedFinding:
         left_mm=finding.left_mm,
         right_mm=finding.right_mm,
         outline=np.array(finding.outline, np.float64).reshape(-1, 2),
+        defect_class=finding.defect_class,
+        class_confidence=finding.class_confidence,
     )
 
 

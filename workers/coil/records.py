@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ingest.records import CameraBand, Digest, Identifier, Millimetres, Record, Run, Side
-from workers.inspection.records import ModelIdentity, PointMm, Share
+from workers.inspection.records import UNKNOWN, DefectClass, ModelIdentity, PointMm, Share
 
 Decision = Literal["release", "hold", "block"]
 Severity = Literal["minor", "moderate", "severe"]
@@ -81,6 +81,8 @@ class DefectEvent(Record):
         id: the smallest id among its findings.
         area_mm2: area of the union of its findings; overlap of cameras counts once.
         score: highest score of its findings.
+        defect_class: the class with the greatest area among its findings, unknown ones counted.
+        class_confidence: mean by area of the findings of that class; None where no classifier looked.
         from_left_edge_mm, from_right_edge_mm: distance to the strip edges, None where no edge was seen.
         outlines: the outlines of its findings, (along_mm, across_mm) pairs, ordered by finding id.
         thumbnail: of its largest finding, JPEG in base64.
@@ -89,6 +91,8 @@ class DefectEvent(Record):
     id: Digest
     side: Side
     severity: Severity
+    defect_class: DefectClass = UNKNOWN
+    class_confidence: Share | None = None
     start_mm: Millimetres
     end_mm: Millimetres
     left_mm: Millimetres

@@ -17,12 +17,12 @@ from models.tiling import blend, cut
 from workers.errors import BadSettingsError, SegmentationError
 from workers.inspection.edges import StripEdges, find_strip_edges
 from workers.inspection.placing import place
-from workers.inspection.records import FrameResult, Inspection, ModelIdentity
+from workers.inspection.records import FrameResult, Inspection, ModelIdentity, Region
 from workers.inspection.regions import Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 from workers.inspection.stages import NoStageTimes, StageTimes
 
-NO_REGIONS = Regions((), 0, 0)
+NO_REGIONS = Regions((), (), 0, 0)
 
 
 class Segmentation(Protocol):
@@ -41,12 +41,40 @@ class Segmentation(Protocol):
         ...
 
 
+class Classified(Protocol):
+    """What a finding was taken for.
+
+    Attributes:
+        defect_class: name of a class, or "unknown".
+        confidence: 0..1, rounded, so that equal findings give equal bytes.
+    """
+
+    @property
+    def defect_class(self) -> str: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+
+class Classification(Protocol):
+    """What an inspector needs of a classifier: one finding in, its class out, whatever came before it."""
+
+    name: str
+    version: str
+    digest: str
+
+    def classify(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_], top: int, left: int) -> Classified:
+        """The class of the finding that a mask `(h, w)` marks, laid into a frame `(H, W)`."""
+        ...
+
+
 class Inspector:
     """Inspects frames.
 
     Args:
         segmentation: the network.
         settings: what else decides a result.
+        classification: the classifier; without one every finding is of unknown class.
         threads: frames inspected at the same time; the results are the same for any number.
         times: where to count the time of each stage.
 
@@ -58,11 +86,13 @@ class Inspector:
         self,
         segmentation: Segmentation,
         settings: InspectionSettings | None = None,
+        classification: Classification | None = None,
         threads: int = 1,
         times: StageTimes | None = None,
     ) -> None:
         self._segmentation = segmentation
         self._settings = settings or InspectionSettings()
+        self._classification = classification
         overlap, size = self._settings.tile_overlap_px, segmentation.tile_size
         if overlap >= size:
             raise BadSettingsError(f"tile_overlap_px: expected less than the tile size {size}, got {overlap}")
@@ -71,11 +101,17 @@ class Inspector:
 
     @property
     def identity(self) -> ModelIdentity:
-        """Name and version of the network; its digest covers the inspection settings as well."""
+        """Name and version of the networks; its digest covers the inspection settings as well."""
+        segmentation, classification = self._segmentation, self._classification
+        digests, classifier = segmentation.digest, None
+        if classification is not None:
+            digests = f"{digests}/{classification.digest}"
+            classifier = f"{classification.name} {classification.version}"
         return ModelIdentity(
-            name=self._segmentation.name,
-            version=self._segmentation.version,
-            digest=self._settings.digest_with(self._segmentation.digest),
+            name=segmentation.name,
+            version=segmentation.version,
+            digest=self._settings.digest_with(digests),
+            classifier=classifier,
         )
 
     def analyse(self, frames: Sequence[EncodedFrame]) -> list[FrameResult]:
@@ -107,7 +143,7 @@ class Inspector:
             model=self.identity,
             strip_left=edges.left,
             strip_right=edges.right,
-            regions=regions.whole,
+            regions=self._classified(pixels, regions),
             further_regions=regions.further,
             further_area_px=regions.further_area_px,
         )
@@ -126,6 +162,19 @@ class Inspector:
         with self._times.stage("components"):
             self._clear_outside(saliency, edges)
             return find_regions(pixels, saliency, self._settings)
+
+    def _classified(self, pixels: NDArray[np.uint8], regions: Regions) -> tuple[Region, ...]:
+        if self._classification is None:
+            return regions.whole
+        with self._times.stage("classes"):
+            classified = [
+                self._classification.classify(pixels, mask, region.top, region.left)
+                for region, mask in zip(regions.whole, regions.masks, strict=True)
+            ]
+        return tuple(
+            region.model_copy(update={"defect_class": one.defect_class, "class_confidence": one.confidence})
+            for region, one in zip(regions.whole, classified, strict=True)
+        )
 
     def _clear_outside(self, saliency: NDArray[np.uint8], edges: StripEdges) -> None:
         """Beyond the strip, and right at its edges, there is nothing to find."""

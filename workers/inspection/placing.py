@@ -62,6 +62,8 @@ def _finding(header: FrameHeader, region: Region) -> Finding:
         right_mm=_across(header, region.right),
         outline=tuple((_along(header, row), _across(header, column)) for row, column in region.outline),
         thumbnail=region.thumbnail,
+        defect_class=region.defect_class,
+        class_confidence=region.class_confidence,
     )
 
 

@@ -33,6 +33,11 @@ PointPx = tuple[Place, Place]
 """(row, column)."""
 Thumbnail = Annotated[str, Field(max_length=65_536)]
 
+UNKNOWN = "unknown"
+"""The class of a finding that no classifier saw, or that one was not sure of."""
+DefectClass = Annotated[str, Field(min_length=1, max_length=100)]
+"""A name of the classifier's own list, which may be any text."""
+
 Status = Literal["inspected", "unreadable"]
 
 
@@ -40,12 +45,15 @@ class ModelIdentity(Record):
     """Which weights made a result, and under which inspection settings.
 
     Attributes:
-        digest: of weights, back end, precision and every inspection setting that can change a result.
+        digest: of weights, back end, precision, classifier and every inspection setting that can change a
+            result.
+        classifier: name and version of the one that told classes, None without one.
     """
 
     name: str
     version: str
     digest: Digest
+    classifier: str | None = None
 
 
 class Region(Record):
@@ -58,6 +66,9 @@ class Region(Record):
         top, left, bottom, right: half-open bounding box.
         outline: closed polygon around it, (row, column) pairs on the pixel grid's corners or centres.
         thumbnail: JPEG in base64, at most 4 KB of JPEG.
+        defect_class: what it was taken for.
+        class_confidence: of the likeliest class, calibrated, even where that was not enough to name it; None
+            where no classifier looked.
     """
 
     component: Annotated[int, Field(ge=0)]
@@ -69,6 +80,8 @@ class Region(Record):
     right: Place
     outline: tuple[PointPx, ...]
     thumbnail: Thumbnail
+    defect_class: DefectClass = UNKNOWN
+    class_confidence: Share | None = None
 
 
 class FrameResult(Record):
@@ -104,6 +117,7 @@ class Finding(Record):
         start_mm, end_mm: extent along the strip from the head of the coil.
         left_mm, right_mm: extent across from the drive-side reference.
         outline: closed polygon, (along_mm, across_mm) pairs.
+        defect_class, class_confidence: as of its region; records of before there were classes have neither.
     """
 
     id: Digest
@@ -116,6 +130,8 @@ class Finding(Record):
     right_mm: Millimetres
     outline: tuple[PointMm, ...]
     thumbnail: Thumbnail
+    defect_class: DefectClass = UNKNOWN
+    class_confidence: Share | None = None
 
 
 class Inspection(Record):

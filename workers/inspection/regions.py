@@ -29,10 +29,12 @@ class Regions:
 
     Attributes:
         whole: the largest ones, by component.
+        masks: the pixels of each of them in its box, `(h, w)`.
         further, further_area_px: count and area of those beyond the limit.
     """
 
     whole: tuple[Region, ...]
+    masks: tuple[NDArray[np.bool_], ...]
     further: int
     further_area_px: int
 
@@ -67,7 +69,7 @@ def find_regions(
     """
     mask = (saliency >= settings.threshold).astype(np.uint8)
     if not mask.any():
-        return Regions((), 0, 0)
+        return Regions((), (), 0, 0)
     left, top, width, height = cv2.boundingRect(mask)
     window = np.s_[top : top + height, left : left + width]
     picture = _Picture(pixels, saliency, np.zeros(mask.shape, np.int32))
@@ -85,7 +87,8 @@ def find_regions(
     thumbnail_bytes = min(settings.max_thumbnail_bytes, THUMBNAILS_BYTES // max(1, len(largest)))
     limits = settings.model_copy(update={"max_thumbnail_bytes": thumbnail_bytes})
     regions = tuple(_region(number, component, picture, limits) for number, component in largest)
-    return Regions(regions, len(rest), sum(component.area_px for _, component in rest))
+    masks = tuple(_mask(component, picture) for _, component in largest)
+    return Regions(regions, masks, len(rest), sum(component.area_px for _, component in rest))
 
 
 def _component(label: int, labels: NDArray[np.int32], stats: list[int]) -> _Component:
@@ -94,17 +97,24 @@ def _component(label: int, labels: NDArray[np.int32], stats: list[int]) -> _Comp
     return _Component(label, area, top, left, top + height, left + width, first)
 
 
+def _box(component: _Component) -> tuple[slice, slice]:
+    return np.s_[component.top : component.bottom, component.left : component.right]
+
+
+def _mask(component: _Component, picture: _Picture) -> NDArray[np.bool_]:
+    """Its pixels in its box."""
+    mask: NDArray[np.bool_] = picture.labels[_box(component)] == component.label
+    return mask
+
+
 def _peak(component: _Component, picture: _Picture) -> int:
     """Saliency of the most salient pixel."""
-    box = np.s_[component.top : component.bottom, component.left : component.right]
-    mask = picture.labels[box] == component.label
-    return int(picture.saliency[box][mask].max())
+    return int(picture.saliency[_box(component)][_mask(component, picture)].max())
 
 
 def _region(number: int, component: _Component, picture: _Picture, settings: InspectionSettings) -> Region:
-    box = np.s_[component.top : component.bottom, component.left : component.right]
-    mask = picture.labels[box] == component.label
-    total = int(picture.saliency[box][mask].sum(dtype=np.int64))
+    mask = _mask(component, picture)
+    total = int(picture.saliency[_box(component)][mask].sum(dtype=np.int64))
     return Region(
         component=number,
         score=round(total / (255 * component.area_px), SCORE_DECIMALS),

@@ -8,7 +8,7 @@ from threading import Lock
 from time import perf_counter
 from typing import Literal
 
-Stage = Literal["decode", "edges", "tile", "network", "components", "join"]
+Stage = Literal["decode", "edges", "tile", "network", "components", "classes", "join"]
 
 
 class StageTimes:

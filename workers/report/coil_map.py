@@ -197,7 +197,7 @@ def _marker(empty: CoilMap, number: int, event: DefectEvent) -> Marker:
         outlines=tuple(
             " ".join(f"{along:.1f},{across:.1f}" for along, across in outline) for outline in event.outlines
         ),
-        label=f"Event {number}, {event.severity}: {place}, {size}",
+        label=f"Event {number}, {event.severity}, {event.defect_class}: {place}, {size}",
     )
 
 

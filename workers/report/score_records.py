@@ -39,6 +39,14 @@ class MergedDefects(Record):
     defects: Annotated[tuple[int, ...], Field(min_length=2)]
 
 
+class ClassCount(Record):
+    """How many found defects of a kind were taken for a class."""
+
+    kind: str
+    defect_class: str
+    defects: int
+
+
 class Score(Record):
     """What `coilwatch score` says of a report.
 
@@ -46,6 +54,7 @@ class Score(Record):
         recall: of the defects of at least `smallest_mm` in either direction.
         by_size: recall of each size class, all defects counted, smallest class first.
         by_kind: recall of each kind of defect, all defects counted, by name.
+        classes: what found defects were taken for: the class of the largest of their own events.
         events_per_defect: events that touch a defect, over found defects; 1 is ideal, None when none is.
         mean_position_error_mm, max_position_error_mm: distance between the middle of a defect and the middle
             of its own events together; None when no defect has any.
@@ -59,6 +68,7 @@ class Score(Record):
     recall: Recall
     by_size: tuple[Recall, ...]
     by_kind: tuple[Recall, ...]
+    classes: tuple[ClassCount, ...]
     events_per_defect: float | None
     split: tuple[SplitDefect, ...]
     merged: tuple[MergedDefects, ...]

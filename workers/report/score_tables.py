@@ -37,6 +37,11 @@ def score_tables(score: Score) -> tuple[ScoreTable, ...]:
         _recall_table("Recall by size", score.by_size),
         _recall_table("Recall by kind", score.by_kind),
         ScoreTable(
+            "Taken for",
+            ("kind", "class", "defects"),
+            tuple((item.kind, item.defect_class, str(item.defects)) for item in score.classes),
+        ),
+        ScoreTable(
             "Split defects",
             ("defect", "events"),
             tuple(

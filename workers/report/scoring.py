@@ -9,12 +9,13 @@ defect is another.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.simulation.truth import PlantedDefect, SimulatedTruth
 from workers.coil.records import CoilReport, DefectEvent
-from workers.report.score_records import MergedDefects, Recall, Score, SplitDefect
+from workers.report.score_records import ClassCount, MergedDefects, Recall, Score, SplitDefect
 from workers.report.score_tables import score_table
 
 __all__ = ["Score", "score", "score_table"]
@@ -100,6 +101,7 @@ def score(
         recall=_recall(f"{smallest_mm:g} mm and longer", headline, found),
         by_size=_recall_by_size(truth.defects, found),
         by_kind=_recall_by_kind(truth.defects, found),
+        classes=_classes(truth.defects, own_events),
         events_per_defect=(len(report.events) - len(false)) / len(found) if found else None,
         split=tuple(
             SplitDefect(defect=defect, events=tuple(event.id for event in events))
@@ -143,6 +145,23 @@ def _merged(
         if swallowed:
             merged.append(MergedDefects(event=event.id, defects=(touched[event.id][0].id, *swallowed)))
     return tuple(merged)
+
+
+def _classes(
+    defects: Sequence[PlantedDefect], own_events: Mapping[int, Sequence[DefectEvent]]
+) -> tuple[ClassCount, ...]:
+    largest = {
+        defect.id: max(own_events[defect.id], key=lambda event: (event.area_mm2, event.id))
+        for defect in defects
+        if defect.id in own_events
+    }
+    counts = Counter(
+        (defect.kind, largest[defect.id].defect_class) for defect in defects if defect.id in largest
+    )
+    return tuple(
+        ClassCount(kind=kind, defect_class=name, defects=count)
+        for (kind, name), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
+    )
 
 
 def _recall(group: str, defects: Sequence[PlantedDefect], found: set[int]) -> Recall:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
 from ingest.line import load_line
-from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil, write_tiles
+from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil, write_defects, write_tiles
+from ingest.simulation.truth import Kind
 
 
 def test_a_written_coil_is_the_coil(tmp_path: Path) -> None:
@@ -58,6 +60,20 @@ def test_tiles_are_pairs_with_defects_in_about_half(tmp_path: Path) -> None:
     assert set(np.unique(np.stack(truths))) == {0, 255}
     assert 0.4 < np.mean([truth.any() for truth in truths]) < 0.7
     assert 5 <= sum(bool(image[:, :8].mean() < 40 or image[:, -8:].mean() < 40) for image in pixels) <= 30
+
+
+def test_defects_are_written_by_kind_with_their_own_mask_alone(tmp_path: Path) -> None:
+    write_defects(tmp_path / "a", defects=24, seed=3)
+    write_defects(tmp_path / "b", defects=24, seed=3)
+    images = sorted((tmp_path / "a").rglob("images/*.png"))
+    assert len(images) == 24
+    assert {path.parent.parent.name for path in images} <= set(get_args(Kind))
+    for path in images:
+        mask_path = path.parent.parent / "masks" / path.name
+        image, mask = (cv2.imread(str(one), cv2.IMREAD_UNCHANGED) for one in (path, mask_path))
+        assert image.shape == mask.shape == (256, 256)
+        assert mask.any()
+        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
 
 @pytest.mark.parametrize("size", [128, 480])

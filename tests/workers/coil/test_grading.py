@@ -67,6 +67,15 @@ def test_severity_by_area(area: float, severity: str) -> None:
     assert RULES.severity_of(area) == severity
 
 
+def test_a_class_may_have_areas_of_its_own(tmp_path: Path) -> None:
+    text = GOOD + "[classes.scratch]\nmoderate_from_mm2 = 5.0\nsevere_from_mm2 = 20.0\n"
+    rules = GradingRules.load(written(tmp_path, text))
+    assert [rules.severity_of(area, "scratch") for area in (4, 5, 20)] == ["minor", "moderate", "severe"]
+    assert [rules.severity_of(20, name) for name in ("inclusion", "unknown")] == ["minor", "minor"]
+    with pytest.raises(BadSettingsError, match=r"classes\.scratch: .*above moderate_from_mm2"):
+        GradingRules.load(written(tmp_path, text.replace("20.0", "5.0")))
+
+
 @pytest.mark.parametrize(
     ("areas", "decision", "reason"),
     [

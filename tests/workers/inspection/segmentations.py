@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,25 @@ class DarkIsDefect:
     def segment(self, tiles: Sequence[Pixels]) -> list[Pixels]:
         self.seen += tiles
         return [np.where(tile < 90, 255, 0).astype(np.uint8) for tile in tiles]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    defect_class: str
+    confidence: float
+
+
+class WideIsScratch:
+    """Tells classes by the form of a finding."""
+
+    name = "wide-is-scratch"
+    version = "2"
+    digest = "a" * 32
+
+    def classify(self, pixels: Pixels, mask: NDArray[np.bool_], top: int, left: int) -> Verdict:
+        assert pixels[top : top + mask.shape[0], left : left + mask.shape[1]][mask].max() < 90
+        wide = mask.shape[1] > mask.shape[0]
+        return Verdict("scratch" if wide else "unknown", 0.875 if wide else 0.25)
 
 
 def strip(height: int = 100, width: int = 150, left: int = 0, right: int | None = None) -> Pixels:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.workers.inspection.segmentations import SIZE, DarkIsDefect, Pixels, frame, strip
+from tests.workers.inspection.segmentations import SIZE, DarkIsDefect, Pixels, WideIsScratch, frame, strip
 from workers.errors import BadSettingsError, SegmentationError
 from workers.inspection.inspector import Inspector
+from workers.inspection.records import Inspection
 from workers.inspection.settings import InspectionSettings
 from workers.inspection.stages import StageTimes
 
@@ -41,6 +43,41 @@ def test_inspections_carry_identity_edges_and_findings() -> None:
     (finding,) = inspection.findings
     assert (finding.start_mm, finding.end_mm) == (1175, 1180)
     assert (finding.left_mm, finding.right_mm) == (225, 230)
+
+
+def test_findings_have_the_classes_of_the_classifier() -> None:
+    pixels = spotted(0)
+    pixels[60:90, 20:30] = 30
+    inspector = Inspector(DarkIsDefect(), classification=WideIsScratch(), threads=2)
+
+    first, second = inspector.inspect([frame(pixels), frame(pixels, 1)])
+
+    for inspection in (first, second):
+        classes = [(finding.defect_class, finding.class_confidence) for finding in inspection.findings]
+        assert classes == [("scratch", 0.875), ("unknown", 0.25)]
+    assert inspector.identity.classifier == "wide-is-scratch 2"
+
+
+def test_without_a_classifier_every_class_is_unknown() -> None:
+    (inspection,) = Inspector(DarkIsDefect()).inspect([frame(spotted(0))])
+    (finding,) = inspection.findings
+    assert (finding.defect_class, finding.class_confidence) == ("unknown", None)
+    assert inspection.model is not None
+    assert inspection.model.classifier is None
+
+
+def test_records_of_before_there_were_classes_are_read() -> None:
+    (inspection,) = Inspector(DarkIsDefect(), classification=WideIsScratch()).inspect([frame(spotted(0))])
+    old = inspection.model_dump(mode="json")
+    for finding in old["findings"]:
+        del finding["defect_class"], finding["class_confidence"]
+    del old["model"]["classifier"]
+
+    read = Inspection.from_json(json.dumps(old).encode())
+
+    assert [(one.defect_class, one.class_confidence) for one in read.findings] == [("unknown", None)]
+    assert read.model is not None
+    assert read.model.classifier is None
 
 
 def test_an_unreadable_frame_costs_only_itself() -> None:
@@ -122,8 +159,13 @@ def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
     other = DarkIsDefect()
     other.digest = "1" * 32
 
+    another = WideIsScratch()
+    another.digest = "b" * 32
+
     digests = [
         Inspector(DarkIsDefect()).identity.digest,
+        Inspector(DarkIsDefect(), classification=WideIsScratch()).identity.digest,
+        Inspector(DarkIsDefect(), classification=another).identity.digest,
         Inspector(other).identity.digest,
         *(Inspector(DarkIsDefect(), InspectionSettings(**change)).identity.digest for change in changes),
     ]
@@ -157,9 +199,10 @@ def test_tiles_that_only_overlap_are_refused() -> None:
 def test_the_time_of_each_stage_is_counted() -> None:
     times = StageTimes()
 
-    Inspector(DarkIsDefect(), threads=2, times=times).analyse([frame(spotted(n), n) for n in range(4)])
+    inspector = Inspector(DarkIsDefect(), classification=WideIsScratch(), threads=2, times=times)
+    inspector.analyse([frame(spotted(n), n) for n in range(4)])
 
-    assert set(times.seconds) == {"decode", "edges", "tile", "network", "components"}
+    assert set(times.seconds) == {"decode", "edges", "tile", "network", "components", "classes"}
     assert min(times.seconds.values()) > 0
 
 

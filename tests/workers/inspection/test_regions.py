@@ -40,8 +40,8 @@ def picture_of(region: Region) -> bytes:
 
 
 def test_a_dark_map_has_no_regions() -> None:
-    assert found(saliency()) == Regions((), 0, 0)
-    assert found(saliency(np.s_[3:9, 3:9], value=127)) == Regions((), 0, 0)
+    assert found(saliency()) == Regions((), (), 0, 0)
+    assert found(saliency(np.s_[3:9, 3:9], value=127)) == Regions((), (), 0, 0)
 
 
 def test_one_pixel_is_outlined_by_its_corners() -> None:

@@ -40,6 +40,8 @@ def event(start: float, left: float, length: float = 30, width: float = 12, **ch
         "id": digest(start, left, length, width, changes.get("side")),
         "side": "top",
         "severity": "minor",
+        "defect_class": "inclusion",
+        "class_confidence": 0.934,
         "start_mm": start,
         "end_mm": start + length,
         "left_mm": left,
@@ -67,7 +69,7 @@ def report(*events: DefectEvent, **changes: Any) -> CoilReport:
         "strip_left_mm": 60.0,
         "strip_right_mm": 900.0,
         "grade": Grade(decision="hold", reasons=("1 severe event, at most 0 for a release",)),
-        "models": (ModelIdentity(name="csnet", version="1", digest=digest("model")),),
+        "models": (ModelIdentity(name="csnet", version="1", digest=digest("model"), classifier="steel 1"),),
         "coverage_share": 0.984,
         "cameras": (
             CameraCoverage(

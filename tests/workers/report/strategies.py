@@ -26,6 +26,8 @@ events = st.builds(
     right_mm=millimetres,
     area_mm2=st.floats(0, 1e9),
     score=shares,
+    defect_class=st.text(st.characters(codec="utf-8"), min_size=1, max_size=40),
+    class_confidence=st.none() | shares,
     from_left_edge_mm=st.none() | millimetres,
     from_right_edge_mm=st.none() | millimetres,
     findings=st.integers(1, 9),
@@ -43,7 +45,7 @@ holes = st.builds(
     detail=texts,
 )
 grades = st.builds(Grade, reasons=st.lists(texts, max_size=3).map(tuple))
-models = st.builds(ModelIdentity, name=texts, version=texts, digest=digests)
+models = st.builds(ModelIdentity, name=texts, version=texts, digest=digests, classifier=st.none() | texts)
 
 
 @st.composite

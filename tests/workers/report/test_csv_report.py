@@ -28,6 +28,8 @@ def test_one_row_per_event_from_the_head_with_units_in_the_header() -> None:
         "id": "",
         "side": "top",
         "severity": "moderate",
+        "class": "inclusion",
+        "class_confidence": "0.934",
         "start_mm": "1250",
         "end_mm": "1296",
         "left_mm": "210",
@@ -57,8 +59,8 @@ def test_what_was_not_seen_is_empty_and_numbers_stay_numbers() -> None:
 @pytest.mark.parametrize("lead", FORMULA_LEADS)
 def test_text_that_a_spreadsheet_would_run_is_neutralised(lead: str) -> None:
     hostile = f'{lead}HYPERLINK("http://example.com")'
-    (row,) = rows(example.report(example.event(1, 1, cameras=(hostile,))))
-    assert row["cameras"] == f"'{hostile}"
+    (row,) = rows(example.report(example.event(1, 1, cameras=(hostile,), defect_class=hostile)))
+    assert row["cameras"] == row["class"] == f"'{hostile}"
 
 
 @settings(max_examples=40, deadline=None)

@@ -54,9 +54,9 @@ class Outline(HTMLParser):
 def hostile_report() -> CoilReport:
     holes = tuple(hole.model_copy(update={"detail": HOSTILE}) for hole in example.report().holes)
     return example.report(
-        example.event(100, 100, cameras=(HOSTILE,), thumbnail=HOSTILE),
+        example.event(100, 100, cameras=(HOSTILE,), thumbnail=HOSTILE, defect_class=HOSTILE),
         grade=Grade(decision="block", reasons=(HOSTILE,)),
-        models=(ModelIdentity(name=HOSTILE, version=HOSTILE, digest=example.digest(1)),),
+        models=(ModelIdentity(name=HOSTILE, version=HOSTILE, digest=example.digest(1), classifier=HOSTILE),),
         holes=holes,
     )
 
@@ -66,10 +66,18 @@ def test_text_from_records_stays_text() -> None:
         Outline(html_report(example.report(example.event(100, 100)))),
         Outline(html_report(hostile_report())),
     )
-    assert "".join(wild.words).count(HOSTILE) == 6  # reason, name, version, camera, two details
+    assert "".join(wild.words).count(HOSTILE) == 8  # reason, three of the model, camera, class, two details
     tame_tags = [tag for tag, _ in tame.tags if tag != "img"]
     assert [tag for tag, _ in wild.tags if tag != "span"] == [tag for tag in tame_tags if tag != "span"]
     assert not [name for _, attrs in wild.tags for name in attrs if name.startswith("on")]
+
+
+def test_events_show_their_class_and_how_sure_it_is() -> None:
+    unseen = example.event(100, 100, defect_class="unknown", class_confidence=None)
+    text = html_report(example.report(example.event(900, 100), unseen))
+    assert '<td data-sort="inclusion">inclusion <small>0.93</small></td>' in text
+    assert '<td data-sort="unknown">unknown</td>' in text
+    assert "Event 2, minor, inclusion: at" in text
 
 
 def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:

@@ -47,6 +47,21 @@ def truth(*defects: PlantedDefect, **changes: Any) -> SimulatedTruth:
     return SimulatedTruth(**(fields | changes))
 
 
+def test_kinds_are_told_by_the_class_of_their_largest_event() -> None:
+    planted = (defect(0, 100, 100), defect(1, 900, 100), defect(2, 2_000, 100), defect(3, 5_000, 100))
+    small = example.event(900, 100, 5, 5, defect_class="scratch")
+    others = [
+        example.event(at, 100, defect_class=name)
+        for at, name in ((100, "inclusion"), (910, "inclusion"), (2_000, "patch"))
+    ]
+    found = score(example.report(small, *others), truth(*planted))
+    assert [(one.kind, one.defect_class, one.defects) for one in found.classes] == [
+        ("slag-inclusion", "inclusion", 2),
+        ("slag-inclusion", "patch", 1),
+    ]
+    assert "Taken for" in [table.title for table in score_tables(found)]
+
+
 def test_a_perfect_report() -> None:
     planted = (defect(0, 100, 100), defect(1, 5_000, 300, 2_000, 8, kind="long-scratch"))
     found = score(
@@ -178,6 +193,7 @@ def test_tables_have_a_cell_for_every_column() -> None:
         "Score",
         "Recall by size",
         "Recall by kind",
+        "Taken for",
         "Split defects",
         "Merged defects",
         "Missed defects",

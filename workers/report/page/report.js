@@ -153,14 +153,14 @@
   };
 
   const crossOf = (cells) => {
-    const [left, right, width] = [5, 6, 8].map((index) => Number(cells[index].dataset.sort));
+    const [left, right, width] = [6, 7, 9].map((index) => Number(cells[index].dataset.sort));
     if (left < 0 || right < 0) return [];
     const bar = make("div", "cross"), mark = make("i"), total = left + width + right;
     mark.style.left = `${left / total * 100}%`;
     mark.style.width = `${width / total * 100}%`;
     bar.append(mark);
     const ends = make("div", "cross-ends");
-    [["drive edge", cells[5]], ["operator edge", cells[6]]].forEach(([name, cell]) => {
+    [["drive edge", cells[6]], ["operator edge", cells[7]]].forEach(([name, cell]) => {
       const end = make("span");
       end.append(make("b", "", `${cell.textContent} mm`), ` from ${name}`);
       ends.append(end);
@@ -171,9 +171,10 @@
   const factsOf = (row, cells) => {
     const list = make("dl");
     const facts = [
-      ["Side", cells[3].textContent], ["Length × width", `${cells[7].textContent} × ${cells[8].textContent} mm`],
-      ["Area", `${cells[9].textContent} mm²`], ["Score", cells[10].textContent], ["Cameras", cells[11].textContent],
-      ["Frames", cells[12].textContent],
+      ["Class", cells[3].textContent], ["Side", cells[4].textContent],
+      ["Length × width", `${cells[8].textContent} × ${cells[9].textContent} mm`],
+      ["Area", `${cells[10].textContent} mm²`], ["Score", cells[11].textContent], ["Cameras", cells[12].textContent],
+      ["Frames", cells[13].textContent],
     ];
     facts.forEach(([name, value]) => list.append(make("dt", "", name), make("dd", "", value)));
     const id = make("dd");

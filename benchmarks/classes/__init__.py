@@ -1,0 +1,1 @@
+"""How well findings are classed: figures, pictures and the page of classes."""

@@ -1,0 +1,97 @@
+"""The data of a classifier's training: read, given maps, split, and never those of a test set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from models.classes.images import LabelledImage, Side, read_labelled, split_images, with_maps
+from models.classes.maps import KeptMaps
+from models.classes.recipe import ClassRecipe
+from models.errors import TrainingError
+from models.segmenter import Segmenter
+from models.training.data import refuse_test_images
+from models.training.recipe import DIGEST_BYTES
+
+
+@dataclass(frozen=True)
+class ClassData:
+    """Images by what they are for.
+
+    Attributes:
+        train: move the weights.
+        validation: calibrate.
+        held_back: report; without maps, which training has no use for.
+        source: where they are from, for the weights' metadata.
+    """
+
+    train: Sequence[LabelledImage]
+    validation: Sequence[LabelledImage]
+    held_back: Sequence[LabelledImage]
+    source: str
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits over all that trains and calibrates."""
+        state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        for part in (self.train, self.validation):
+            state.update(f"{len(part)}".encode())
+            for image in part:
+                state.update(f"{image.name}{image.defect_class}{image.pixels.shape}".encode())
+                for plane in (image.pixels, *image.masks):
+                    state.update(plane.tobytes())
+        return state.hexdigest()
+
+    @property
+    def description(self) -> str:
+        """What trained, in words, with the digest of all of it."""
+        counts = f"{len(self.train)} images, calibrated on {len(self.validation)}"
+        return f"{counts}, of {self.source}, digest {self.digest}"
+
+
+def gather_classes(
+    recipe: ClassRecipe,
+    folders: Sequence[Path],
+    strip: Path | None,
+    pinned: Mapping[str, Side],
+    kept_maps: Path,
+) -> ClassData:
+    """Read and split what a classifier trains on.
+
+    Args:
+        recipe: labels and shares.
+        folders: of real steel.
+        strip: of findings of simulated strip, all of which train.
+        pinned: side of some real images by name, whatever the shares say: simulated strip is made of them.
+        kept_maps: folder of the maps that are made, or were by a run that was cut off.
+
+    Raises:
+        DatasetError: a folder that cannot be used.
+        TrainingError: test images, or a class without an image to train on or to calibrate by.
+        WeightsError: no weights of the recipe's map models.
+    """
+    images: list[LabelledImage] = []
+    for folder in folders:
+        found = read_labelled(folder, recipe.labels)
+        refuse_test_images(folder, [image.name for image in found])
+        images += found
+    sides = split_images(images, recipe.labels, recipe.block, pinned)
+    planted = read_labelled(strip, recipe.labels) if strip else []
+    for side in ("train", "validation"):
+        missing = set(recipe.classes) - {image.defect_class for image in sides[side]}
+        if missing:
+            raise TrainingError(f"expected images of every class for {side}, got none of {sorted(missing)}")
+    segmenters = [Segmenter.open(model, precision="fp32") for model in recipe.map_models]
+    maps = [KeptMaps(one.segment_image, kept_maps / f"{one.name}-{one.digest}") for one in segmenters]
+    names = ["/".join(folder.resolve().parts[-2:]) for folder in folders]
+    if planted:
+        names.append(f"{len(planted)} findings of simulated strip")
+    return ClassData(
+        train=[*with_maps(sides["train"], maps), *planted],
+        validation=with_maps(sides["validation"], maps),
+        held_back=sides["held back"],
+        source=", ".join(names),
+    )

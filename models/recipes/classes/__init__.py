@@ -1,0 +1,1 @@
+"""The recipes of classifiers that ship."""
