@@ -5,6 +5,7 @@ from models.losses.dice import DistillationLoss, dice_loss
 from models.losses.dynamic_decay import DynamicWeightDecay
 from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
 from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
+from models.losses.tile import TileLoss, tile_logits
 
 __all__ = [
     "DistillationLoss",
@@ -13,6 +14,7 @@ __all__ = [
     "HybridLoss",
     "ScfnetLoss",
     "SsimPadding",
+    "TileLoss",
     "bce_loss",
     "boundary_dice_loss",
     "boundary_thickness",
@@ -20,5 +22,6 @@ __all__ = [
     "edge_loss",
     "iou_loss",
     "ssim_loss",
+    "tile_logits",
     "weighted_bce_loss",
 ]

@@ -9,7 +9,7 @@ import torch
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 from torch import Tensor, nn
 
-from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding
+from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, TileLoss
 from models.losses.dice import SCFNET_MAP_WEIGHTS
 from models.losses.edge_hold import POSITIVE_WEIGHT, SALIENCY_SHARE
 from models.networks.outputs import SaliencyOutputs
@@ -88,7 +88,16 @@ class EdgeHoldTerm(_Term):
         return EdgeHoldLoss(self.saliency_share, self.positive_weight)
 
 
-LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm
+class TileTerm(_Term):
+    """Whether a tile shows a defect at all, told by the largest logits of its map: the gate."""
+
+    kind: Literal["tile"] = "tile"
+
+    def make(self) -> nn.Module:
+        return TileLoss()
+
+
+LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm | TileTerm
 
 
 def _kind(value: object) -> str:
@@ -106,7 +115,8 @@ Losses = Annotated[
         Annotated[
             Annotated[HybridTerm, Tag("hybrid")]
             | Annotated[DiceTerm, Tag("dice")]
-            | Annotated[EdgeHoldTerm, Tag("edge-hold")],
+            | Annotated[EdgeHoldTerm, Tag("edge-hold")]
+            | Annotated[TileTerm, Tag("tile")],
             Discriminator(_kind),
         ],
         ...,
