@@ -53,7 +53,7 @@ def shifts_of(conv: nn.Module, constants: Sequence[Tensor]) -> list[Tensor]:
     """Return, of each output branch, (C,): what input channels of constant value add inside a map."""
     if isinstance(conv, OctaveConv):
         total = conv.weight.sum(dim=(2, 3)) @ torch.cat(list(constants))
-        return list(total.split(list(conv.out_split)))
+        return list(torch.split(total, list(conv.out_split)))
     if isinstance(conv, DepthwiseConv):
         # A channel that goes feeds none that stays.
         return [torch.zeros_like(constant) for constant in constants]
@@ -69,5 +69,5 @@ def shifts_of(conv: nn.Module, constants: Sequence[Tensor]) -> list[Tensor]:
 def through_depthwise(conv: nn.Module, constants: Sequence[Tensor]) -> list[Tensor]:
     """Return what a depthwise convolution makes of constant channels inside a map."""
     kernels = cast("DepthwiseConv", conv).weight.sum(dim=(1, 2, 3)) * WEIGHT_GAIN
-    splits = kernels.split([len(constant) for constant in constants])
+    splits = torch.split(kernels, [len(constant) for constant in constants])
     return [constant * kernel for constant, kernel in zip(constants, splits, strict=True)]

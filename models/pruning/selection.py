@@ -63,7 +63,7 @@ def select(network: CSNet, threshold: float) -> KeptChannels:
         stages=tuple(tuple(_counts(mask) for mask in stage) for stage in stages),
         head=_counts(head),
         dilated=tuple(
-            _counts(list(mask.split(list(share))))
+            _counts(list(torch.split(mask, list(share))))
             for mask, share in zip(dilated, network.channels.dilated, strict=True)
         ),
         fused=_counts(fused)[0],
@@ -82,7 +82,7 @@ def threshold_for(network: CSNet, parameters: int, least: float = 0.0) -> float:
     Raises:
         NetworkError: a network of one channel a layer has more.
     """
-    scales = torch.cat([scale for layer in _layers(network) for scale in layer]).unique()
+    scales = torch.cat([scale for layer in _layers(network) for scale in layer]).sort().values
     # A channel stays where its scale reaches the threshold, so each step goes just beyond one scale.
     steps = [
         least,
