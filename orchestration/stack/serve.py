@@ -21,12 +21,12 @@ NAME = "coilwatch"
 def digest(settings: Settings) -> str:
     """Tells whether the application that runs is the one that these settings and this installation make.
 
-    Secrets count, and the content of a weights file that the settings name. Where reports are written does
+    Secrets count, and the content of weights files that the settings name. Where reports are written does
     not: another store is no reason to restart a line.
     """
     told = hashlib.blake2b(f"coilwatch {version('coilwatch')}\n".encode(), digest_size=16)
-    weights = Path(settings.model.name)
-    told.update(weights.read_bytes() if weights.is_file() else b"")
+    for weights in (Path(name) for name in (settings.model.name, settings.model.gate) if name):
+        told.update(weights.read_bytes() if weights.is_file() else b"")
     for key, value in leaves(settings):
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         if key != "reports.store":
