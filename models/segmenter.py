@@ -1,28 +1,23 @@
-"""Tiles in, saliency maps out: one trained network on one device in one precision."""
+"""Tiles in, saliency maps out: one trained network on one device in one precision, gated or not."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from models.errors import BackendError, TileError
-from models.inference.backend import TILE_SIZE, Backend, Precision
-from models.inference.compiled_graph import has_native_bfloat16
-from models.inference.openvino_backend import OpenvinoBackend
-from models.inference.torch_backend import TorchBackend
+from models.errors import TileError
+from models.gate import Gate
+from models.inference.backend import TILE_SIZE, Backend
+from models.inference.opening import BackendChoice, PrecisionChoice, open_backend
 from models.tiling import blend, cut
-from models.weights import WeightsInfo, load_grey, locate
-
-BackendChoice = Literal["auto", "torch", "openvino"]
-PrecisionChoice = Literal["auto", "fp32", "bf16"]
+from models.weights import WeightsInfo, locate
 
 OVERLAP_PX = 64
 """Shared by neighbouring tiles of an image: near its border a tile lacks context, its neighbour counts."""
@@ -31,30 +26,33 @@ MAX_LOGIT = 30.0
 
 
 class Segmenter:
-    """Runs one network on tiles; any number of threads may call it at once.
+    """Runs one network on tiles, behind a gate where there is one; any number of threads may call it at once.
 
     Make one with `Segmenter.open`.
 
     Attributes:
         tile_size: side of a tile in pixels.
-        name: of the weights.
-        version: of the weights.
-        digest: 32 hex digits over all that decides a map: weights, back end, device, precision, tile size.
+        name: of the weights, and of the gate's.
+        version: of the weights, and of the gate's.
+        digest: 32 hex digits over all that decides a map: weights, back end, device, precision, tile size,
+            and the gate with its threshold.
     """
 
-    def __init__(self, backend: Backend, name: str, info: WeightsInfo) -> None:
+    def __init__(self, backend: Backend, name: str, info: WeightsInfo, gate: Gate | None = None) -> None:
         self._backend = backend
+        self._gate = gate
         self.tile_size: int = TILE_SIZE
-        self.name = name
-        self.version = info.version
-        facts = json.dumps([info.digest, backend.identity, TILE_SIZE])
-        self.digest = hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
+        self.name = name if gate is None else f"{name}+{gate.name}"
+        self.version = info.version if gate is None else f"{info.version}+{gate.version}"
+        facts = [info.digest, backend.identity, TILE_SIZE, *([gate.facts] if gate else [])]
+        self.digest = hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
 
     @classmethod
     def open(
         cls,
         model: str | Path = "csnet-x1",
         *,
+        gate: str | Path | None = None,
         backend: BackendChoice = "auto",
         device: str = "auto",
         precision: PrecisionChoice = "auto",
@@ -64,31 +62,20 @@ class Segmenter:
 
         Args:
             model: a shipped name, or the path of a weights file.
-            backend: `auto` takes torch on CUDA and OpenVINO on a CPU.
-            device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
-            precision: `auto` takes bf16 on CUDA, and in OpenVINO where the CPU has it natively: its maps are
-                a few grey levels of 255 off those of fp32. Else it takes fp32.
-            threads: CPU threads of one call; more calls at once keep more cores busy than more threads do.
+            gate: weights of a gate; where it sees no defect the map stays dark and the model is not asked.
+            backend: as of `models.inference.opening.open_backend`, for both.
+            device: likewise.
+            precision: likewise.
+            threads: likewise.
 
         Raises:
-            WeightsError: no such weights, or not what they should be.
+            WeightsError: no such weights, not what they should be, or a gate without a threshold.
             BackendError: this machine does not have the back end's device or precision.
         """
-        if threads < 1:
-            raise BackendError(f"threads: expected at least 1, got {threads}")
-        network, info = load_grey(model)
-        chosen_device = _choose_device(device)
-        on_cpu = chosen_device == "cpu"
-        made: Backend
-        if backend == "torch" or (backend == "auto" and not on_cpu):
-            chosen = _choose_precision(precision, gains_from_bfloat16=not on_cpu)
-            made = TorchBackend(network, chosen_device, chosen, threads)
-        elif on_cpu:
-            chosen = _choose_precision(precision, gains_from_bfloat16=has_native_bfloat16())
-            made = OpenvinoBackend(network, info.digest, chosen, threads)
-        else:
-            raise BackendError(f"back end openvino runs on the cpu, not on {chosen_device}")
-        return cls(made, locate(model).stem, info)
+        opened = partial(open_backend, backend=backend, device=device, precision=precision, threads=threads)
+        before = None if gate is None else Gate(*opened(gate), locate(gate).stem)
+        made, info = opened(model)
+        return cls(made, locate(model).stem, info, before)
 
     def segment(self, tiles: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Return the saliency maps of tiles, in order; a tile's map is the same in any company.
@@ -104,7 +91,14 @@ class Segmenter:
         """
         for tile in tiles:
             self._check(tile)
-        return [_to_saliency(logits) for logits in self._backend.logits(tiles)]
+        passed = self._gate.passes(tiles) if self._gate else [True] * len(tiles)
+        logits = iter(
+            self._backend.logits([tile for tile, shown in zip(tiles, passed, strict=True) if shown])
+        )
+        return [
+            _to_saliency(next(logits)) if shown else np.zeros_like(tile)
+            for tile, shown in zip(tiles, passed, strict=True)
+        ]
 
     def segment_image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the saliency map of an image of any size.
@@ -133,18 +127,6 @@ class Segmenter:
         expected = (self.tile_size, self.tile_size)
         if tile.shape != expected or tile.dtype != np.uint8:
             raise TileError(f"expected a tile {expected} uint8, got {tile.shape} {tile.dtype}")
-
-
-def _choose_device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _choose_precision(precision: PrecisionChoice, *, gains_from_bfloat16: bool) -> Precision:
-    if precision != "auto":
-        return precision
-    return "bf16" if gains_from_bfloat16 else "fp32"
 
 
 def _to_saliency(logits: NDArray[np.float32]) -> NDArray[np.uint8]:

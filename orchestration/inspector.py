@@ -28,7 +28,11 @@ def open_segmenter(settings: Settings, *, model: str | None = None, threads: int
 
     chosen = settings.model
     return Segmenter.open(
-        model or chosen.name, backend=chosen.backend, precision=chosen.precision, threads=threads
+        model or chosen.name,
+        gate=chosen.gate,
+        backend=chosen.backend,
+        precision=chosen.precision,
+        threads=threads,
     )
 
 

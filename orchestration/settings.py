@@ -147,19 +147,22 @@ class ModelSettings(Section):
     Attributes:
         name: of shipped weights, or the path of a weights file: with a slash or its suffix in it.
         classifier: of findings, named likewise; `none` leaves every finding of unknown class.
+        gate: likewise, of a gate that lets the network see only tiles that may show a defect; None for none.
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
     """
 
     name: str = "csnet-x1"
     classifier: str = "steel-classes"
+    gate: str | None = None
     backend: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
-    @field_validator("name", "classifier")
+    @field_validator("name", "classifier", "gate")
     @classmethod
-    def _absolute(cls, name: str) -> str:
+    def _absolute(cls, name: str | None) -> str | None:
         """Replicas run in other directories than the command that started them."""
-        return str(Path(name).absolute()) if "/" in name or name.endswith(WEIGHTS_SUFFIX) else name
+        is_path = name is not None and ("/" in name or name.endswith(WEIGHTS_SUFFIX))
+        return str(Path(name).absolute()) if name is not None and is_path else name
 
 
 class GradingSettings(Section):

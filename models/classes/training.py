@@ -32,7 +32,7 @@ from models.classes.weights import ClassifierInfo
 from models.data.seeding import Draw, generator_of
 from models.training.optimizers import AdamWSettings, make_optimizer, set_rate
 from models.training.run import alone
-from models.training.state import Progress, load_state, save_state
+from models.training.state import Progress, load_state, save_state, saved_progress
 from models.weights.files import save_weights, weights_of
 from models.weights.registry import SUFFIX
 
@@ -111,8 +111,8 @@ class ClassTrainer:
         )
         self._batches = ClassBatches(recipe, run.data.train)
         expected = Progress(recipe=recipe.digest, data=run.data.digest)
-        state = load_state(run.output, self.network, self.average, self._optimizer, expected)
-        self.progress = state or expected
+        self.progress = saved_progress(run.output, expected) or expected
+        load_state(run.output, self.network, self.average, self._optimizer)
 
     def train(self, progress: Callable[[int, float], None] | None = None) -> None:
         """Run the steps that are left."""

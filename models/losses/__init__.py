@@ -6,6 +6,7 @@ from models.losses.dynamic_decay import DynamicWeightDecay
 from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
 from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
 from models.losses.structure import StructureLoss, outline_weights, structure_loss
+from models.losses.tile import TileLoss, tile_logits
 
 __all__ = [
     "DistillationLoss",
@@ -15,6 +16,7 @@ __all__ = [
     "ScfnetLoss",
     "SsimPadding",
     "StructureLoss",
+    "TileLoss",
     "bce_loss",
     "boundary_dice_loss",
     "boundary_thickness",
@@ -24,5 +26,6 @@ __all__ = [
     "outline_weights",
     "ssim_loss",
     "structure_loss",
+    "tile_logits",
     "weighted_bce_loss",
 ]

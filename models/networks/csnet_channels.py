@@ -28,6 +28,9 @@ BASE_WIDTH = 20
 EVEN_SHARE = 0.5
 """Of a block's channels, in the fine branch as published."""
 
+MAX_CHANNELS = 1_024
+"""Of a branch, read from text: a weights file that asks for any number would take any memory."""
+
 HEAD_REDUCTION = 3
 """The published head works with a third of the channels that it is given."""
 
@@ -107,6 +110,29 @@ class CSNetChannels:
             raise NetworkError(f"no preset {preset}: expected one of {', '.join(PRUNED)}")
         return PRUNED[preset]
 
+    @classmethod
+    def parse(cls, text: str) -> CSNetChannels:
+        """Read what `str` writes.
+
+        Raises:
+            NetworkError: it is not that, makes no network, or one of more than `MAX_CHANNELS` in a branch.
+        """
+        try:
+            stages, head, dilated, fused = text.split(";")
+            return cls(
+                stages=tuple(tuple(map(_split, blocks.split())) for blocks in stages.split("/")),
+                head=_split(head),
+                dilated=tuple(map(_split, dilated.split())),
+                fused=_split(fused)[0],
+            )
+        except ValueError as error:
+            raise NetworkError(f"expected channels as stages;head;dilated;fused, got {text!r}") from error
+
+    def __str__(self) -> str:
+        """Channels as one line: stages parted by `/`, blocks by a blank, branches by a comma."""
+        stages = "/".join(_text(stage) for stage in self.stages)
+        return ";".join((stages, _text((self.head,)), _text(self.dilated), str(self.fused)))
+
     def scaled(self, width: float) -> CSNetChannels:
         """The same network at another width: a layer with channels keeps at least one."""
 
@@ -119,6 +145,17 @@ class CSNetChannels:
             dilated=tuple(scale(shares) for shares in self.dilated),
             fused=max(1, round(self.fused * width)),
         )
+
+
+def _split(text: str) -> Split:
+    split = tuple(int(channels) for channels in text.split(","))
+    if max(split) > MAX_CHANNELS:
+        raise ValueError(f"more than {MAX_CHANNELS} channels")
+    return split
+
+
+def _text(splits: tuple[Split, ...]) -> str:
+    return " ".join(",".join(map(str, split)) for split in splits)
 
 
 def _check(what: str, split: Split, *, branches: int) -> None:

@@ -52,7 +52,7 @@ class SaliencyNetwork(nn.Module, ABC):
         in_channels: channels of the images.
     """
 
-    size_multiple: ClassVar[int]
+    size_multiple: int
     input_weight: ClassVar[str]
 
     def __init__(self, in_channels: int) -> None:

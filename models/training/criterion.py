@@ -9,7 +9,7 @@ import torch
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 from torch import Tensor, nn
 
-from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, StructureLoss
+from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, StructureLoss, TileLoss
 from models.losses.dice import SCFNET_MAP_WEIGHTS
 from models.losses.edge_hold import POSITIVE_WEIGHT, SALIENCY_SHARE
 from models.networks.outputs import SaliencyOutputs
@@ -106,7 +106,16 @@ class StructureTerm(_Term):
         return StructureLoss(self.bce, self.iou, map_weights=self.map_weights or None)
 
 
-LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm | StructureTerm
+class TileTerm(_Term):
+    """Whether a tile shows a defect at all, told by the largest logits of its map: the gate."""
+
+    kind: Literal["tile"] = "tile"
+
+    def make(self) -> nn.Module:
+        return TileLoss()
+
+
+LossTerm = HybridTerm | DiceTerm | EdgeHoldTerm | StructureTerm | TileTerm
 
 
 def _kind(value: object) -> str:
@@ -125,7 +134,8 @@ Losses = Annotated[
             Annotated[HybridTerm, Tag("hybrid")]
             | Annotated[DiceTerm, Tag("dice")]
             | Annotated[EdgeHoldTerm, Tag("edge-hold")]
-            | Annotated[StructureTerm, Tag("structure")],
+            | Annotated[StructureTerm, Tag("structure")]
+            | Annotated[TileTerm, Tag("tile")],
             Discriminator(_kind),
         ],
         ...,

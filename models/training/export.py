@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
-
+from models.networks.outputs import SaliencyNetwork
 from models.training.recipe import Recipe
+from models.training.structure import structure_of
 from models.training.watching import Standing, Watcher
 from models.weights.files import WeightsInfo, save_weights, weights_of
 
@@ -22,30 +23,41 @@ class Exporter(Watcher):
         recipe: of the run.
         data: what trains, in words.
         command: that makes these weights again.
+        threshold: of a gate, from its network; None for weights that are no gate.
     """
 
-    def __init__(self, path: Path, recipe: Recipe, data: str, command: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        data: str,
+        command: str,
+        threshold: Callable[[SaliencyNetwork], float] | None = None,
+    ) -> None:
         self._path = path
         self._recipe = recipe
         self._data = (
             data if recipe.normalisation == "steel" else f"{data}, normalised as {recipe.normalisation}"
         )
         self._command = command
+        self._threshold = threshold
 
-    def on_score(self, standing: Standing, network: nn.Module) -> None:
+    def on_score(self, standing: Standing, network: SaliencyNetwork) -> None:
         if not standing.is_best:
             return
         metrics = {"held-out steel iou": standing.steel.iou, "held-out steel mae": standing.steel.mae}
         if standing.strip is not None:
             metrics["held-out strip iou"] = standing.strip.iou
             metrics["held-out clean strip false share"] = standing.strip.clean_false_share
+        width, knobs = structure_of(self._recipe, network)
         info = WeightsInfo(
             network=self._recipe.network,
-            width=self._recipe.width,
-            knobs=self._recipe.structure_knobs,
+            width=width,
+            knobs=knobs,
             version=f"{self._recipe.name}.{standing.step}",
             data=self._data,
             recipe=self._command,
+            gate_threshold=round(self._threshold(network), DIGITS) if self._threshold else None,
             metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         )
         save_weights(self._path, weights_of(network, half=self._recipe.half_precision), info)

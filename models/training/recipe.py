@@ -38,6 +38,32 @@ def _known_normalisation(name: str) -> str:
     return name
 
 
+class Pruning(Record):
+    """What a phase takes away before its first step, of a CSNet alone.
+
+    Attributes:
+        threshold: channels go whose scale is below it; the paper's is 1e-20, after a far longer training.
+        parameters: where more are left, the weakest channels go until no more than these are.
+        statistics_batches: that the running statistics are made from anew, before the first step.
+    """
+
+    threshold: float = Field(default=1e-20, ge=0)
+    parameters: Positive | None = None
+    statistics_batches: Positive = 50
+
+
+class GateCalibration(Record):
+    """How the threshold of a gate is fixed on the held-out samples.
+
+    Attributes:
+        clean_share: of the clean ones, that it lets through.
+        missed_share: of the defective ones, at most, that it holds back; more clean ones pass instead.
+    """
+
+    clean_share: Share = 0.1
+    missed_share: Share = 0.0
+
+
 class Phase(Record):
     """One stretch of training with its own learning-rate cycle.
 
@@ -60,6 +86,7 @@ class Phase(Record):
         order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
         source: "steel" with its masks, or "unlabelled" steel, whose masks are the maps of a teacher.
         loss: instead of the recipe's.
+        prune: takes channels away first; from here on nothing decays by activity.
     """
 
     name: str
@@ -79,6 +106,7 @@ class Phase(Record):
     order: Literal["drawn", "epochs"] = "drawn"
     source: Literal["steel", "unlabelled"] = "steel"
     loss: Losses = ()
+    prune: Pruning | None = None
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step of this phase, counted from 0."""
@@ -118,6 +146,7 @@ class Recipe(Record):
             faster; float32 alone is safe in it.
         half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
+        gate: the weights are to be a gate, and get a threshold.
         phases: one after another.
     """
 
@@ -145,6 +174,7 @@ class Recipe(Record):
     channels_last: bool = False
     half_precision: bool = False
     loss: Losses = (HybridTerm(),)
+    gate: GateCalibration | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -176,6 +206,11 @@ class Recipe(Record):
     def needs_teacher(self) -> bool:
         """Whether any phase learns from a teacher's maps of unlabelled steel."""
         return any(phase.source == "unlabelled" for phase in self.phases)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether any phase takes channels away."""
+        return any(phase.prune for phase in self.phases)
 
     @property
     def digest(self) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from models.data.normalisation import normalisation
 from models.errors import TrainingError
+from models.networks.outputs import SaliencyNetwork
+from models.training.calibration import gate_threshold
 from models.training.data import TrainingData, gather
 from models.training.devices import execution
 from models.training.export import Exporter
@@ -101,7 +105,9 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
     data = run.data()
     teacher = run.load_teacher(where.device)
     described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
-    exporter = Exporter(run.weights, run.recipe, described, run.command)
+    exporter = Exporter(
+        run.weights, run.recipe, described, run.command, _gate_threshold(run.recipe, data, where.device)
+    )
     with alone(run.output) if member.is_first else nullcontext():
         trainer = Trainer(
             run.recipe, data, run.output, where, loaders=run.loaders, member=member, teacher=teacher
@@ -109,6 +115,20 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:
             _plot(run)
+
+
+def _gate_threshold(
+    recipe: Recipe, data: TrainingData, device: torch.device
+) -> Callable[[SaliencyNetwork], float] | None:
+    if recipe.gate is None:
+        return None
+    return partial(
+        gate_threshold,
+        samples=[*data.held_out_steel, *data.held_out_strip],
+        calibration=recipe.gate,
+        normalise=normalisation(recipe.normalisation),
+        device=device,
+    )
 
 
 def _plot(run: TrainingRun) -> None:

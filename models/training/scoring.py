@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from models.data.folders import Sample
 from models.data.normalisation import Normalisation
@@ -52,29 +52,31 @@ def score_samples(
     overlaps: list[float] = []
     errors: list[float] = []
     false_shares: list[float] = []
-    for start in range(0, len(samples), BATCH):
-        batch = samples[start : start + BATCH]
-        for sample, saliency in zip(batch, _saliency(network, batch, normalise, device), strict=True):
-            truth, found = sample.mask > 127, saliency > 0.5
-            errors.append(float(np.abs(saliency - truth).mean()))
-            if sample.is_clean:
-                false_shares.append(float(found.mean()))
-            else:
-                overlaps.append(float((truth & found).sum() / (truth | found).sum()))
+    for sample, logits in logits_of(network, samples, normalise, device):
+        saliency = cv2.resize(
+            logits.sigmoid().numpy(), sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR
+        )
+        truth, found = sample.mask > 127, saliency > 0.5
+        errors.append(float(np.abs(saliency - truth).mean()))
+        if sample.is_clean:
+            false_shares.append(float(found.mean()))
+        else:
+            overlaps.append(float((truth & found).sum() / (truth | found).sum()))
     return Scores(_mean(overlaps), _mean(errors), _mean(false_shares))
 
 
-def _saliency(
-    network: SaliencyNetwork, batch: Sequence[Sample], normalise: Normalisation, device: torch.device
-) -> list[NDArray[np.float32]]:
-    tiles = [cv2.resize(sample.image, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_LINEAR) for sample in batch]
-    with torch.inference_mode():
-        pixels = torch.from_numpy(np.stack(tiles)).to(device)
-        maps = network(normalise(pixels, network.in_channels)).final.sigmoid()[:, 0].cpu().numpy()
-    return [
-        np.asarray(cv2.resize(saliency, sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        for sample, saliency in zip(batch, maps, strict=True)
-    ]
+def logits_of(
+    network: SaliencyNetwork, samples: Sequence[Sample], normalise: Normalisation, device: torch.device
+) -> Iterator[tuple[Sample, Tensor]]:
+    """Give each sample with its logits (T, T), float32 on the CPU, as a tile of the size of inspection."""
+    for start in range(0, len(samples), BATCH):
+        batch = samples[start : start + BATCH]
+        size = (SIZE_PX, SIZE_PX)
+        tiles = [cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR) for sample in batch]
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.stack(tiles)).to(device)
+            logits = network(normalise(pixels, network.in_channels)).final[:, 0].float().cpu()
+        yield from zip(batch, logits, strict=True)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -33,6 +33,7 @@ class Progress:
         data: its digest.
         teacher: digest of its weights.
         processes: that share the run.
+        channels: that pruning has left, empty before it.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class Progress:
     data: str = ""
     teacher: str = ""
     processes: int = 1
+    channels: str = ""
 
     def check(self, expected: Progress, folder: Path) -> None:
         """Make sure that this is the run that is to go on.
@@ -71,20 +73,12 @@ def save_state(
     write_atomically(folder / STATE_FILE, blob)
 
 
-def load_state(
-    folder: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer, expected: Progress
-) -> Progress | None:
-    """Fill network, average and optimiser from a folder.
+def saved_progress(folder: Path, expected: Progress) -> Progress | None:
+    """Return how far the run in a folder is, or None where there is nothing to go on from.
 
     Args:
         folder: of the run.
-        network: on its device and in its memory format; so is the average.
-        average: of its weights.
-        optimizer: of the network's parameters.
         expected: recipe, data and processes that the run must be of.
-
-    Returns:
-        The progress of the run, or None where there is nothing to go on from.
 
     Raises:
         TrainingError: the state is damaged or of another run.
@@ -94,15 +88,36 @@ def load_state(
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             progress = Progress(**json.loads((file.metadata() or {})["progress"]))
-        progress.check(expected, folder)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"cannot go on from {path}: {error}") from error
+    progress.check(expected, folder)
+    return progress
+
+
+def load_state(folder: Path, network: nn.Module, average: nn.Module, optimizer: Optimizer) -> None:
+    """Fill network, average and optimiser from a folder, where there is a state.
+
+    Args:
+        folder: of the run.
+        network: on its device and in its memory format; so is the average.
+        average: of its weights.
+        optimizer: of the network's parameters.
+
+    Raises:
+        TrainingError: the state is damaged.
+    """
+    path = folder / STATE_FILE
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         network.load_state_dict(_part(tensors, "network"))
         average.load_state_dict(_part(tensors, "average"))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError) as error:
         raise TrainingError(f"cannot go on from {path}: {error}") from error
     _fill_optimizer(network, optimizer, _part(tensors, _OPTIMIZER))
-    return progress
 
 
 def _fill_optimizer(network: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -18,16 +18,18 @@ from models.data.normalisation import normalisation
 from models.data.seeding import Draw, generator_of
 from models.errors import TrainingError
 from models.losses import DynamicWeightDecay
-from models.networks.build import build
+from models.networks.outputs import SaliencyNetwork
 from models.training.batches import Batches
 from models.training.criterion import Criterion
 from models.training.data import TrainingData
 from models.training.devices import Execution
 from models.training.optimizers import make_optimizer, set_rate
+from models.training.pruning import pruned_network
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.sharing import Member, PenalisedNetwork, shared_pass
-from models.training.state import Progress, load_state, save_state
+from models.training.state import Progress, load_state, save_state, saved_progress
+from models.training.structure import build_for
 from models.training.teacher import Teacher
 from models.training.watching import Standing, StepReport, Watcher
 
@@ -79,27 +81,22 @@ class Trainer:
         self._member = member
         self._teacher = teacher
         self._loaders = loaders
-        torch.manual_seed(recipe.seed)
-        self.network = build(recipe.network, width=recipe.width, **recipe.knobs).to(execution.device)
-        if recipe.channels_last:
-            self.network = self.network.to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
-        self._pass = shared_pass(self.network, member, execution.device)
-        self._decay = DynamicWeightDecay(self.network, recipe.dynamic_decay) if recipe.dynamic_decay else None
-        self.optimizer = make_optimizer(
-            self.network,
-            recipe.optimizer,
-            weight_decay=recipe.weight_decay,
-            decay_all=recipe.decayed == "all",
-            encoder_rate_factor=recipe.encoder_rate_factor,
-            undecayed=self._decay.gammas if self._decay else (),
+        self._decay: DynamicWeightDecay | None = None
+        begun = Progress(
+            recipe=recipe.digest,
+            data=data.digest,
+            teacher=teacher.digest if teacher else "",
+            processes=member.count,
         )
+        self.progress = saved_progress(folder, begun) or begun
+        torch.manual_seed(recipe.seed)
+        self._take(build_for(recipe, self.progress.channels))
+        load_state(folder, self.network, self.average, self.optimizer)
         self._normalise = normalisation(recipe.normalisation)
         self._criteria = {phase: Criterion(phase.loss or recipe.loss) for phase in recipe.phases}
         if any(criterion.wants_penalty for criterion in self._criteria.values()):
             _check_penalty(self.network)
         self._batches = Batches(recipe, data, member)
-        self.progress = self._resume()
         self._saved_at = time.monotonic()
 
     def train(self, *watchers: Watcher) -> None:
@@ -119,8 +116,7 @@ class Trainer:
         for batch in loader:
             phase, step_in_phase = self.recipe.phase_at(self.progress.step)
             if step_in_phase == 0:
-                # A later phase serves the recipe's aim better, even where its score starts lower.
-                self.progress.best_score = -1.0
+                self._begin(phase)
             loss = self._step(phase, step_in_phase, batch)
             self.progress.step += 1
             report = StepReport(
@@ -131,15 +127,41 @@ class Trainer:
             if self._member.is_first:
                 self._score_and_save(phase, step_in_phase, watching)
 
-    def _resume(self) -> Progress:
-        expected = Progress(
-            recipe=self.recipe.digest,
-            data=self.data.digest,
-            teacher=self._teacher.digest if self._teacher else "",
-            processes=self._member.count,
+    def _take(self, network: SaliencyNetwork) -> None:
+        """Train this network from now on."""
+        recipe = self.recipe
+        self.network = network.to(self._execution.device)
+        if recipe.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
+        self._pass = shared_pass(self.network, self._member, self._execution.device)
+        # What pruning has left is fine-tuned without it.
+        decays = recipe.dynamic_decay > 0 and not self.progress.channels
+        self._decay = DynamicWeightDecay(self.network, recipe.dynamic_decay) if decays else None
+        self.optimizer = make_optimizer(
+            self.network,
+            recipe.optimizer,
+            weight_decay=recipe.weight_decay,
+            decay_all=recipe.decayed == "all",
+            encoder_rate_factor=recipe.encoder_rate_factor,
+            undecayed=self._decay.gammas if self._decay else (),
         )
-        progress = load_state(self.folder, self.network, self.average, self.optimizer, expected)
-        return progress or expected
+
+    def _begin(self, phase: Phase) -> None:
+        # A later phase serves the recipe's aim better, even where its score starts lower.
+        self.progress.best_score = -1.0
+        if phase.prune is None:
+            return
+        first = self.progress.step
+        steps = range(first, first + min(phase.steps, phase.prune.statistics_batches))
+        images = (self._images(self._batches[step].images) for step in steps)
+        pruned = pruned_network(self.average, phase.prune, images)
+        self.progress.channels = str(pruned.channels)
+        self._take(pruned)
+
+    def _images(self, pixels: Tensor) -> Tensor:
+        images = self._normalise(pixels.to(self._execution.device), self.network.in_channels)
+        return images.contiguous(memory_format=torch.channels_last) if self.recipe.channels_last else images
 
     def _step(self, phase: Phase, step_in_phase: int, batch: SaliencyBatch) -> float:
         criterion = self._criteria[phase]
@@ -163,9 +185,7 @@ class Trainer:
         pixels, masks = (plane.to(device, non_blocking=True) for plane in (batch.images, batch.masks))
         if phase.source == "unlabelled" and self._teacher is not None:
             masks = self._teacher.maps(pixels)
-        images = self._normalise(pixels, self.network.in_channels)
-        if self.recipe.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
+        images = self._images(pixels)
         with torch.autocast(device.type, low_precision, enabled=low_precision is not None):
             outputs, penalty = self._pass(images, with_penalty=criterion.wants_penalty)
         loss: Tensor = criterion(outputs, masks, penalty)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
+from models.networks.outputs import SaliencyNetwork
 from models.training.scoring import Scores
 
 
@@ -63,5 +62,5 @@ class Watcher:
     def on_step(self, report: StepReport) -> None:
         """A step was done."""
 
-    def on_score(self, standing: Standing, network: nn.Module) -> None:
+    def on_score(self, standing: Standing, network: SaliencyNetwork) -> None:
         """The averaged network was scored; the state is saved only afterwards."""

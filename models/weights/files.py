@@ -46,6 +46,7 @@ class WeightsInfo(BaseModel):
         data: what they were trained on.
         recipe: name of the recipe.
         metrics: figures reached, by name, with the set in the name.
+        gate_threshold: logit of a tile from which these weights, as a gate, let it through; None for no gate.
         digest: 32 hex digits over architecture and tensors; filled in by `save_weights`.
     """
 
@@ -58,6 +59,7 @@ class WeightsInfo(BaseModel):
     data: str
     recipe: str
     metrics: dict[str, float] = {}
+    gate_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     digest: str = ""
 
     @property

@@ -25,7 +25,8 @@ def digest(settings: Settings) -> str:
     not: another store is no reason to restart a line.
     """
     told = hashlib.blake2b(f"coilwatch {version('coilwatch')}\n".encode(), digest_size=16)
-    for weights in map(Path, (settings.model.name, settings.model.classifier)):
+    names = (settings.model.name, settings.model.classifier, settings.model.gate)
+    for weights in (Path(name) for name in names if name):
         told.update(weights.read_bytes() if weights.is_file() else b"")
     for key, value in leaves(settings):
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value

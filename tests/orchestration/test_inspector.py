@@ -40,3 +40,12 @@ def test_another_file_of_classes_is_another_application(tmp_path: Path) -> None:
         digests.add(serve.digest(settings(str(file))))
     digests.add(serve.digest(settings("none")))
     assert len(digests) == 3
+
+
+def test_a_gate_is_part_of_what_made_a_result() -> None:
+    plain, gated = (
+        open_inspector(Settings.model_validate({"model": {"gate": gate}})).identity for gate in (None, "gate")
+    )
+    assert (plain.name, gated.name) == ("csnet-x1", "csnet-x1+gate")
+    assert gated.version.startswith(f"{plain.version}+gate.")
+    assert gated.digest != plain.digest

@@ -1,5 +1,6 @@
 """Augmentation as the papers name it: one small class a step, composed by a list that a recipe holds."""
 
+from models.data.steps.clean import CleanMirror
 from models.data.steps.composition import PUBLISHED_STEPS, AugmentationStep, compose
 from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
 from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
@@ -13,6 +14,7 @@ __all__ = [
     "NOISE_PROTOCOLS",
     "PUBLISHED_STEPS",
     "AugmentationStep",
+    "CleanMirror",
     "ContrastBrightness",
     "CopyPaste",
     "EdgeCrop",

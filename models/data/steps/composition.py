@@ -8,6 +8,7 @@ from typing import Annotated
 from numpy.random import Generator
 from pydantic import Field
 
+from models.data.steps.clean import CleanMirror
 from models.data.steps.crops import EdgeCrop, RandomCrop, ShareCrop, ZoomCrop
 from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradient
 from models.data.steps.noise import GaussianNoise, SaltAndPepper, SomeNoise
@@ -17,7 +18,8 @@ from models.data.steps.step import Step, TrainingPair
 from models.data.steps.turns import EitherFlip, HorizontalFlip, QuarterTurn, Rotation, VerticalFlip
 
 AugmentationStep = Annotated[
-    ContrastBrightness
+    CleanMirror
+    | ContrastBrightness
     | CopyPaste
     | EdgeCrop
     | EitherFlip

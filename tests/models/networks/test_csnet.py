@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
-from models.errors import NetworkError
+from models.errors import ImageShapeError, NetworkError
 from models.networks.csnet import CSNet
 from models.networks.csnet_channels import BLOCKS, PRUNED, CSNetChannels
 
@@ -122,6 +123,44 @@ PUBLISHED = CSNetChannels.published()
 def test_channels_that_make_no_network_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         replace(PUBLISHED, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("channels", [PUBLISHED, *PRUNED.values()])
+def test_channels_are_read_back_from_their_text(channels: CSNetChannels) -> None:
+    assert CSNetChannels.parse(str(channels)) == channels
+    assert CSNet(channels=str(channels)).channels == channels
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("10", "ten"), "expected channels as stages;head;dilated;fused"),
+        ((";", ":"), "expected channels as stages;head;dilated;fused"),
+        (("10", "9999"), "expected channels as stages;head;dilated;fused"),
+        (("/", " "), r"expected stages of \[1, 3, 4, 6, 4\] blocks, got \[18\]"),
+    ],
+)
+def test_text_that_makes_no_network_is_refused(change: tuple[str, str], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        CSNet(channels=str(PUBLISHED).replace(*change))
+
+
+def test_a_stem_of_stride_2_looks_at_half_the_size() -> None:
+    network, whole = CSNet(stem_stride=2), CSNet()
+    whole.load_state_dict(network.state_dict())
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        logits = network(images).final
+        expected = functional.interpolate(
+            whole(functional.avg_pool2d(images, 2)).final, scale_factor=2.0, mode="bilinear"
+        )
+    assert logits.shape == (2, 1, 64, 96)
+    # Both enlarge the same map, one in one step and one in two.
+    assert float((logits - expected).abs().mean()) < 0.1 * float(logits.std())
+    with pytest.raises(ImageShapeError, match="multiples of 32"):
+        network(torch.rand(1, 3, 48, 48))
+    with pytest.raises(NetworkError, match="expected a stem stride of 1 or 2, got 4"):
+        CSNet(stem_stride=4)
 
 
 def test_presets_are_known_and_stand_alone() -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss
+from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, TileLoss
 from models.networks.outputs import SaliencyOutputs
-from models.training.criterion import Criterion, DiceTerm, EdgeHoldTerm, HybridTerm
+from models.training.criterion import Criterion, DiceTerm, EdgeHoldTerm, HybridTerm, TileTerm
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def test_terms_are_the_losses_that_they_name(outputs: SaliencyOutputs, masks: Te
         (DiceTerm(), ScfnetLoss()),
         (DiceTerm(boundary_weight=0, map_weights=()), ScfnetLoss(0, None)),
         (EdgeHoldTerm(saliency_share=1), EdgeHoldLoss(1)),
+        (TileTerm(), TileLoss()),
     ]
     for term, loss in pairs:
         assert torch.equal(Criterion((term,))(outputs, masks), loss(outputs, masks))

@@ -74,6 +74,17 @@ def test_the_store_of_the_settings_where_nothing_is_deployed(tmp_path: Path) -> 
     assert stack(tmp_path, "/first").report_store() == "/first"
 
 
+@pytest.mark.parametrize("weights", ["name", "gate"])
+def test_the_content_of_weights_files_counts(tmp_path: Path, weights: str) -> None:
+    file = tmp_path / "some.safetensors"
+    settings = Settings.model_validate({"model": {weights: str(file)}})
+    digests = set()
+    for content in (b"one", b"other"):
+        file.write_bytes(content)
+        digests.add(serve.digest(settings))
+    assert len(digests | {serve.digest(Settings())}) == 3
+
+
 def test_no_secret_shows_in_the_digest(tmp_path: Path) -> None:
     settings = stack(tmp_path, "/first", redis={"password": "hunter2"}).settings
     assert "hunter2" not in serve.digest(settings)

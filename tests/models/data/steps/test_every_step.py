@@ -74,7 +74,7 @@ def test_a_recipe_can_hold_every_list(paper: str) -> None:
 
 def test_kinds_are_unlike() -> None:
     kinds = [step.model_fields["kind"].default for step in STEPS]
-    assert len(set(kinds)) == len(kinds) == 19
+    assert len(set(kinds)) == len(kinds) == 20
 
 
 @pytest.mark.parametrize(
