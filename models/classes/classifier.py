@@ -18,7 +18,7 @@ from models.classes.weights import ClassifierInfo, load_classifier, locate_class
 from models.errors import BackendError, TileError
 from models.inference.compiled_graph import CompiledGraph
 from models.inference.graph_cache import cached, traced
-from models.inference.openvino_runtime import Core
+from models.inference.openvino_runtime import the_core
 
 UNKNOWN = "unknown"
 """The class of a finding that the classifier is not sure of."""
@@ -63,7 +63,7 @@ class Classifier:
 
     def __init__(self, network: ClassNetwork, name: str, info: ClassifierInfo, threads: int = 1) -> None:
         self._info = info
-        core = Core()
+        core = the_core()
         example = torch.zeros((1, 2, CROP_PX, CROP_PX), dtype=torch.uint8)
         graph = cached(core, ["classes", _FORMAT, info.digest], lambda: traced(network, example))
         self._graph = CompiledGraph(core, graph, "fp32", threads)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.errors import BackendError
 from models.inference.backend import Precision
-from models.inference.openvino_runtime import Core, InferRequest, Model
+from models.inference.openvino_runtime import Core, InferRequest, Model, the_core
 
 MAX_STREAMS = 16
 """Requests that run at the same time; each stream keeps its own activations, some 30 MB for CSNet."""
@@ -64,4 +64,4 @@ class CompiledGraph:
 
 def has_native_bfloat16() -> bool:
     """Return whether this CPU computes in bfloat16 rather than emulating it."""
-    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in the_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

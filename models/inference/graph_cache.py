@@ -21,7 +21,15 @@ from torch import Tensor as Input
 from torch import nn
 
 from models.inference.backend import TILE_SIZE, TileGraph
-from models.inference.openvino_runtime import Core, Model, Tensor, convert_model, get_version, save_model
+from models.inference.openvino_runtime import (
+    Core,
+    Model,
+    Tensor,
+    convert_model,
+    get_version,
+    save_model,
+    the_core,
+)
 from models.networks.outputs import SaliencyNetwork
 
 _FORMAT = 2
@@ -79,7 +87,7 @@ def traced(graph: nn.Module, example: Input) -> Model:
         converted: Model = convert_model(steps, input=[(list(example.shape), np.uint8)])
     # A graph that was never on file may compute another last bit than the same one read from the cache.
     with tempfile.TemporaryDirectory() as folder:
-        return _loaded(Core(), *_saved(converted, Path(folder)))
+        return _loaded(the_core(), *_saved(converted, Path(folder)))
 
 
 def _folder(facts: list[object]) -> Path:

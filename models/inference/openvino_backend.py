@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.inference.backend import Precision
 from models.inference.compiled_graph import CompiledGraph
 from models.inference.graph_cache import cached_graph
-from models.inference.openvino_runtime import Core
+from models.inference.openvino_runtime import the_core
 from models.networks.outputs import SaliencyNetwork
 
 
@@ -30,7 +30,7 @@ class OpenvinoBackend:
     def __init__(
         self, network: SaliencyNetwork, weights_digest: str, precision: Precision, threads: int
     ) -> None:
-        core = Core()
+        core = the_core()
         self._graph = CompiledGraph(core, cached_graph(core, network, weights_digest), precision, threads)
         self.identity = f"openvino cpu {precision}"
 
