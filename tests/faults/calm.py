@@ -19,7 +19,7 @@ class RememberingInspector(Inspector):
     """An inspector that looks at equal bytes once: tests send the same strips under many coil ids."""
 
     def __init__(self, inspector: Inspector) -> None:
-        super().__init__(inspector._segmentation, inspector._settings, threads=2)
+        super().__init__(inspector._segmentation, inspector._settings, inspector._classification, threads=2)
         self._known: dict[bytes, FrameResult] = {}
 
     def know(self, data: bytes, result: FrameResult) -> None:
