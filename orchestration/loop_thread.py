@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -87,6 +88,8 @@ class LoopThread:
         try:
             while not self._stop.is_set():
                 self._run_once()
+                # Closed clients hold themselves, and megabytes of frames, until the collector comes by.
+                gc.collect()
         except Exception as death:
             log.exception("%s died", self._name)
             self._death = death

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
 from kafka.errors import KafkaTimeoutError
 
+from orchestration import loop_thread
 from orchestration.errors import UnreachableError
 from orchestration.loop_thread import LoopThread
 
@@ -60,6 +63,31 @@ def test_a_passing_failure_closes_the_loop_and_begins_another(error: Exception) 
     assert broken.closed.is_set()
     thread.check()
     thread.stop()
+
+
+def test_a_loop_that_failed_leaves_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest keeps what is logged, and an error knows where it was raised.
+    monkeypatch.setattr(loop_thread.log, "disabled", True)
+    left: list[weakref.ref[ScriptedLoop]] = []
+    whole = ScriptedLoop(nothing)
+
+    def build() -> ScriptedLoop:
+        if left:
+            return whole
+        loop = ScriptedLoop(failing(KafkaTimeoutError("no broker")))
+        # As clients of Kafka do, it holds itself.
+        loop.itself = loop  # type: ignore[attr-defined]
+        left.append(weakref.ref(loop))
+        return loop
+
+    gc.disable()
+    try:
+        thread = LoopThread("worker", build, pause_s=0.01)
+        assert whole.stepped.wait(WAIT_S)
+        assert left[0]() is None
+        thread.stop()
+    finally:
+        gc.enable()
 
 
 def test_kafka_that_is_not_there_yet_is_waited_for() -> None:
