@@ -17,7 +17,7 @@ from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from ingest.records import CameraClosed, CoilOpened
 from tests.workers.coil.records import LINE, MODEL, box, closed, finding, inspection, opened, unreadable
 from tests.workers.streams.header_names import NameInBytes
-from tests.workers.streams.topics import drop_records
+from tests.workers.streams.topics import begin_at_the_end, drop_records
 from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
@@ -57,6 +57,7 @@ class Workers:
         self.writers = ReportWriters(self.store)
         self.producer = KafkaProducer(**kafka.client_options())
         self._group = uuid.uuid4().hex
+        begin_at_the_end(kafka, self._group, INSPECTIONS_TOPIC)
         self._loop: CoilLoop | None = None
 
     def start(self, *, grace_s: float = GRACE_S, idle_s: float = 600.0) -> CoilLoop:

@@ -34,9 +34,9 @@ def inspections_of(kafka: KafkaConnection, coil: str) -> list[bytes]:
     return [record.value for record in records_of(kafka, INSPECTIONS_TOPIC) if key in (record.key or b"")]
 
 
-def begin_at_the_end(kafka: KafkaConnection, group: str) -> None:
-    """Commit the ends of the frames topic for a new group: frames of other tests are none of its business."""
-    with _consumer(kafka, FRAMES_TOPIC, group_id=group) as (consumer, partitions):
+def begin_at_the_end(kafka: KafkaConnection, group: str, topic: str = FRAMES_TOPIC) -> None:
+    """Commit the ends of a topic for a new group: records of other tests are none of its business."""
+    with _consumer(kafka, topic, group_id=group) as (consumer, partitions):
         ends = consumer.end_offsets(partitions)
         consumer.commit({partition: OffsetAndMetadata(end, "", -1) for partition, end in ends.items()})
 
