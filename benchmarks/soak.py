@@ -26,8 +26,8 @@ COMMITS_EVERY_S = 2.0
 RECOVERY_TIMEOUT_S = 240.0
 COMPARED_COILS = 10
 """Coils whose report is compared with the calm one byte for byte: each costs a second inspection."""
-SPEED_MPS = 1.2
-"""Some 20 small frames a second, which two cores inspect beside everything else that runs here."""
+SPEED_MPS = 1.5
+"""Some 25 small frames a second, which two cores inspect beside everything else that runs here."""
 
 
 class FaultFigures(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Protocol
 from kafka.errors import KafkaError
 
 from orchestration.backoff import Backoff
+from orchestration.memory import hand_back_memory
 
 PAUSE_S = 1.0
 """Before another attempt to reach Kafka, and before a loop that failed begins anew."""
@@ -88,8 +88,8 @@ class LoopThread:
         try:
             while not self._stop.is_set():
                 self._run_once()
-                # Closed clients hold themselves, and megabytes of frames, until the collector comes by.
-                gc.collect()
+                # Closed clients hold themselves, and their threads' heaps megabytes of frames.
+                hand_back_memory()
         except Exception as death:
             log.exception("%s died", self._name)
             self._death = death
