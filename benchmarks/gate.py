@@ -126,11 +126,11 @@ def severstal_tiles(data: Path) -> Iterator[Shown]:
 
 def inspected_tiles(frame: Pixels, mask: Pixels) -> Iterator[Shown]:
     """The tiles that the inspector asks its network about, none of a frame without strip."""
-    edges = find_strip_edges(frame)
-    if edges.no_strip:
+    settings = InspectionSettings()
+    columns = find_strip_edges(frame).columns(frame.shape[1], settings.edge_margin_px)
+    if columns[0] == columns[1]:
         return
-    overlap_px, columns = InspectionSettings().tile_overlap_px, edges.columns(frame.shape[1])
-    tilings = [cut(plane, TILE_SIZE, overlap_px, columns) for plane in (frame, mask)]
+    tilings = [cut(plane, TILE_SIZE, settings.tile_overlap_px, columns) for plane in (frame, mask)]
     for tile, marked in zip(*(tiling.tiles for tiling in tilings), strict=True):
         yield Shown(tile, int(np.count_nonzero(marked)))
 

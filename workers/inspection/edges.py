@@ -38,9 +38,16 @@ class StripEdges:
         """Whether the frame shows no strip at all."""
         return self.right == 0
 
-    def columns(self, width: int) -> tuple[int, int]:
-        """First column of strip and the one after the last, in a frame of this width."""
-        return self.left or 0, width if self.right is None else self.right
+    def columns(self, width: int, margin_px: int = 0) -> tuple[int, int]:
+        """First column of strip and the one after the last; equal where there is none.
+
+        Args:
+            width: of the frame.
+            margin_px: columns beside each edge that are left out.
+        """
+        first = 0 if self.left is None else self.left + margin_px
+        last = width if self.right is None else self.right - margin_px
+        return first, max(first, last)
 
 
 def find_strip_edges(pixels: NDArray[np.uint8]) -> StripEdges:

@@ -137,7 +137,7 @@ class Inspector:
             return FrameResult(status="unreadable", reason=str(error))
         with self._times.stage("edges"):
             edges = find_strip_edges(pixels)
-        regions = NO_REGIONS if edges.no_strip else self._find(pixels, edges)
+        regions = self._find(pixels, edges)
         return FrameResult(
             status="inspected",
             model=self.identity,
@@ -149,9 +149,13 @@ class Inspector:
         )
 
     def _find(self, pixels: NDArray[np.uint8], edges: StripEdges) -> Regions:
+        # Rims are dark, and mirrored they would be a scratch: the network sees nothing of the margins.
+        left, right = edges.columns(pixels.shape[1], self._settings.edge_margin_px)
+        if left == right:
+            return NO_REGIONS
         size = self._segmentation.tile_size
         with self._times.stage("tile"):
-            tiling = cut(pixels, size, self._settings.tile_overlap_px, edges.columns(pixels.shape[1]))
+            tiling = cut(pixels, size, self._settings.tile_overlap_px, (left, right))
         with self._times.stage("network"):
             maps = self._segmentation.segment(tiling.tiles)
         if [saliency.shape for saliency in maps] != [(size, size)] * len(tiling.tiles):
@@ -160,7 +164,8 @@ class Inspector:
         with self._times.stage("tile"):
             saliency = blend(tiling, maps)
         with self._times.stage("components"):
-            self._clear_outside(saliency, edges)
+            saliency[:, :left] = 0
+            saliency[:, right:] = 0
             return find_regions(pixels, saliency, self._settings)
 
     def _classified(self, pixels: NDArray[np.uint8], regions: Regions) -> tuple[Region, ...]:
@@ -175,11 +180,3 @@ class Inspector:
             region.model_copy(update={"defect_class": one.defect_class, "class_confidence": one.confidence})
             for region, one in zip(regions.whole, classified, strict=True)
         )
-
-    def _clear_outside(self, saliency: NDArray[np.uint8], edges: StripEdges) -> None:
-        """Beyond the strip, and right at its edges, there is nothing to find."""
-        margin = self._settings.edge_margin_px
-        if edges.left is not None:
-            saliency[:, : edges.left + margin] = 0
-        if edges.right is not None:
-            saliency[:, max(0, edges.right - margin) :] = 0

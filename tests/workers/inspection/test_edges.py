@@ -94,6 +94,21 @@ def test_columns_of_strip(edges: StripEdges, columns: tuple[int, int]) -> None:
     assert edges.columns(90) == columns
 
 
+@pytest.mark.parametrize(
+    ("edges", "columns"),
+    [
+        (StripEdges(None, None), (0, 90)),
+        (StripEdges(12, None), (16, 90)),
+        (StripEdges(None, 70), (0, 66)),
+        (StripEdges(12, 20), (16, 16)),
+        (StripEdges(12, 16), (16, 16)),
+        (StripEdges(0, 0), (4, 4)),
+    ],
+)
+def test_columns_of_strip_without_margins(edges: StripEdges, columns: tuple[int, int]) -> None:
+    assert edges.columns(90, margin_px=4) == columns
+
+
 @settings(max_examples=100)
 @given(profile=st.lists(st.integers(0, 255), min_size=1, max_size=120))
 def test_there_is_strip_between_the_edges_of_any_frame(profile: list[int]) -> None:

@@ -143,6 +143,31 @@ def test_the_strip_edge_itself_is_left_out(margin: int, left: int) -> None:
     assert (region.left, region.right) == (left, 160 - left)
 
 
+@pytest.mark.parametrize("rim", [1, 4])
+def test_the_dark_rim_of_the_strip_is_not_shown_to_the_network(rim: int) -> None:
+    network = DarkIsDefect()
+    pixels = strip(100, 150, 40, 120)
+    pixels[:, 40 : 40 + rim] = pixels[:, 120 - rim : 120] = 55
+
+    (result,) = Inspector(network).analyse([frame(pixels)])
+
+    assert (result.strip_left, result.strip_right) == (40, 120)
+    assert min(int(tile.min()) for tile in network.seen) > 90
+    assert result.regions == ()
+
+
+def test_strip_no_wider_than_its_margins_is_inspected_and_has_no_findings() -> None:
+    network = DarkIsDefect()
+
+    (result,) = Inspector(network, InspectionSettings(edge_margin_px=30)).analyse(
+        [frame(strip(100, 150, 60, 118))]
+    )
+
+    assert (result.status, result.strip_left, result.strip_right) == ("inspected", 60, 118)
+    assert result.regions == ()
+    assert network.seen == []
+
+
 def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
     changes: list[dict[str, int]] = [
         {"tile_overlap_px": 8},
