@@ -50,7 +50,7 @@ class Segmenter:
     @classmethod
     def open(
         cls,
-        model: str | Path = "csnet-x1",
+        model: str | Path = "coilnet-m",
         *,
         gate: str | Path | None = None,
         backend: BackendChoice = "auto",

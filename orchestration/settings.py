@@ -151,7 +151,7 @@ class ModelSettings(Section):
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
     """
 
-    name: str = "csnet-x1"
+    name: str = "coilnet-m"
     classifier: str = "steel-classes"
     gate: str | None = None
     backend: Literal["auto", "torch", "openvino"] = "auto"

@@ -161,7 +161,7 @@ def test_the_digest_tells_what_can_change_a_map() -> None:
     assert all(len(segmenter.digest) == 32 for segmenter in opened)
     again = Segmenter.open(backend="torch", device="cpu", precision="fp32", threads=2)
     assert again.digest == opened[1].digest
-    assert (again.name, again.tile_size) == ("csnet-x1", 256)
+    assert (again.name, again.tile_size) == ("coilnet-m", 256)
 
 
 @pytest.mark.parametrize(

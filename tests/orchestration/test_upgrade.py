@@ -55,7 +55,7 @@ TERMINATED_S = 10.0
 @pytest.fixture(scope="module")
 def retrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Other weights of the same network: the shipped ones, a little off."""
-    weights, info = read_weights(locate("csnet-x1"))
+    weights, info = read_weights(locate("coilnet-m"))
     changed = {
         name: tensor * 1.01 if tensor.is_floating_point() else tensor for name, tensor in weights.items()
     }
