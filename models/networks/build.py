@@ -53,6 +53,7 @@ _SCFNET = (
 )
 _CSNET = "Gao et al., Highly Efficient Salient Object Detection with 100K Parameters, ECCV 2020"
 _COILNET = "Coilwatch's own: EfficientNet-Lite0 below a narrow top-down decoder and a residual refinement"
+_COILGATE = "Coilwatch's own: three stages of EfficientNet-Lite0 and two dilated convolutions"
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
@@ -77,6 +78,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
             NetworkSpec("csnet-l-x2", "csnet:CSNet", _CSNET, 224, {"preset": "l-x2"}),
             NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256),
             NetworkSpec("coilnet-s", "coilnet:CoilNet", _COILNET, 256, {"channels": 32, "refinement": False}),
+            NetworkSpec("coilgate", "coilgate:CoilGate", _COILGATE, 256),
         )
     }
 )

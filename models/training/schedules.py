@@ -32,15 +32,13 @@ class CosineSchedule(_Schedule):
 
     Attributes:
         final_share: of the peak rate, where it ends; KD-SCFNet ends at a hundredth.
-        part: of the half cosine that the phase goes through; another phase may go on from there.
     """
 
     kind: Literal["cosine"] = "cosine"
     final_share: Share = 0.0
-    part: float = Field(default=1.0, gt=0, le=1)
 
     def share(self, step: int, steps: int) -> float:
-        fallen = 0.5 * (1 + math.cos(math.pi * self.part * step / max(1, steps)))
+        fallen = 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
         return self.final_share + (1 - self.final_share) * fallen
 
 

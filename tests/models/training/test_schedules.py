@@ -33,7 +33,6 @@ def test_the_rate_rises_to_its_peak_and_never_again(schedule: dict[str, Any]) ->
     [
         ({"kind": "cosine"}, 0.5, 0.00030),
         ({"kind": "cosine", "final_share": 0.01}, 0.505, 0.01030),
-        ({"kind": "cosine", "part": 0.5}, 0.85355, 0.50873),
         ({"kind": "polynomial"}, 0.53589, 0.01743),
         ({"kind": "polynomial", "power": 2, "final_share": 0.5}, 0.625, 0.50006),
         ({"kind": "linear", "final_share": 0.1}, 0.55, 0.11),
