@@ -37,14 +37,13 @@ def cut(
         pixels: image `(H, W)` uint8 of any size; one smaller than a tile is mirrored at its far borders.
         size: of a tile.
         overlap_px: least overlap of neighbouring tiles, below `size`.
-        columns: first column that matters and the one after the last. The others show these mirrored, so
-            that what ends there is no contrast for a network; tiles of others alone are left out.
+        columns: first column that matters and the one after the last; tiles of others alone are left out.
     """
     height, width = pixels.shape
     left, right = columns or (0, width)
-    filled = pixels[:, _mirror(width, left, right)] if (left, right) != (0, width) else pixels
+    filled = pixels
     if height < size or width < size:
-        filled = filled[_mirror(max(height, size), 0, height)][:, _mirror(max(width, size), 0, width)]
+        filled = pixels[_mirror(max(height, size), height)][:, _mirror(max(width, size), width)]
     places = [
         (row, column)
         for row, column in product(_starts(height, size, overlap_px), _starts(width, size, overlap_px))
@@ -79,11 +78,10 @@ def _starts(length: int, size: int, overlap_px: int) -> list[int]:
     return [number * (length - size) // (count - 1) for number in range(count)]
 
 
-def _mirror(length: int, first: int, last: int) -> NDArray[np.intp]:
-    """The pixel of `first` to `last` (half-open) that each of `length` pixels shows: mirrored outside."""
-    period = 2 * (last - first)
-    folded = (np.arange(length) - first) % period
-    return first + np.where(folded < last - first, folded, period - 1 - folded)
+def _mirror(length: int, shown: int) -> NDArray[np.intp]:
+    """Which of `shown` pixels each of `length` shows: mirrored at the far border."""
+    folded = np.arange(length) % (2 * shown)
+    return np.where(folded < shown, folded, 2 * shown - 1 - folded)
 
 
 def _shares(starts: set[int], length: int, tiling: Tiling) -> dict[int, NDArray[np.float32]]:

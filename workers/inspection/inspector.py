@@ -149,7 +149,6 @@ class Inspector:
         )
 
     def _find(self, pixels: NDArray[np.uint8], edges: StripEdges) -> Regions:
-        # Rims are dark, and mirrored they would be a scratch: the network sees nothing of the margins.
         left, right = edges.columns(pixels.shape[1], self._settings.edge_margin_px)
         if left == right:
             return NO_REGIONS

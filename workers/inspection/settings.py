@@ -23,7 +23,7 @@ class InspectionSettings(BaseModel):
         max_outline_points: corners of an outline at most.
         max_thumbnail_bytes: bytes of a thumbnail's JPEG at most.
         thumbnail_margin_px: strip shown around a defect.
-        edge_margin_px: columns inside a strip edge that no network sees; the edge itself is no defect.
+        edge_margin_px: columns inside a strip edge where saliency is ignored; the edge itself is no defect.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
