@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,7 +133,18 @@ def test_ray_comes_and_goes_whole(stack: Stack) -> None:
         def worker_pid() -> int:
             return os.getpid()
 
+        @ray.remote
+        def heaps_of_worker(account: Path) -> int:
+            library = ctypes.CDLL(None)
+            library.fopen.restype = ctypes.c_void_p
+            stream = ctypes.c_void_p(library.fopen(bytes(account), b"w"))
+            library.malloc_info(0, stream)
+            library.fclose(stream)
+            return account.read_text("utf-8").count("<heap nr=")
+
         assert ray.get(worker_pid.remote()) in {member.pid for member in processes(place)}
+        heaps = ray.get(heaps_of_worker.remote(stack.settings.run_directory / "heaps.xml"))
+        assert heaps <= 2 or platform.libc_ver()[0] != "glibc", "a worker keeps every thread's freed memory"
         application = stack.status()[-1]
         assert (application.health, application.lag) == ("down", "not deployed")
         assert stack.connected(("ray",)).ray.address == stack.ray_address()
