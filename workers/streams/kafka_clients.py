@@ -29,11 +29,11 @@ TRANSACTION_TIMEOUT_MS = 3_000
 inference and last milliseconds."""
 TRANSACTION_WAIT_S = 10.0
 """Kafka gives a transaction up after 3 s and looks for such ones every second; by default every 10 s."""
-PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+PARTITION_FETCH_BYTES = 1024 * 1024
 """Prefetched bytes of a partition; a larger single frame still comes whole."""
-FETCH_BYTES = 16 * 1024 * 1024
+FETCH_BYTES = 4 * 1024 * 1024
 """Bytes of one answer of a broker. A consumer holds two of them at most: the one that it hands out and the
-next; the library's 50 MB each would be more than the batches."""
+next, and a copy of each while it is decoded; the library's 50 MB each would be more than the batches."""
 DEAD_LETTER_BYTES = 1024 * 1024
 """What a dead letter may be larger than the record it keeps."""
 
