@@ -11,7 +11,7 @@ from typing import Protocol
 from kafka.errors import KafkaError
 
 from orchestration.backoff import Backoff
-from orchestration.memory import hand_back_memory
+from workers.streams.memory import hand_back_memory
 
 PAUSE_S = 1.0
 """Before another attempt to reach Kafka, and before a loop that failed begins anew."""

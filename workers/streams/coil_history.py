@@ -17,7 +17,7 @@ from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogP
 
 POLL_MS = 200
 POLL_RECORDS = 2_000
-FETCH_BYTES = 16 * 1024 * 1024
+FETCH_BYTES = 4 * 1024 * 1024
 """A coil's log is tens of megabytes: few large answers are read several times faster than many small ones."""
 
 POSITION_TIMEOUT_MS = 10_000

@@ -29,6 +29,7 @@ from workers.errors import LogGoneError
 from workers.report.delivery import Delivery
 from workers.streams.coil_history import CoilHistory
 from workers.streams.live_view import LiveCoil, LiveView
+from workers.streams.memory import hand_back_memory
 from workers.streams.messages import (
     CoilKey,
     CoilReported,
@@ -211,6 +212,8 @@ class CoilLoop:
                     yield message
 
         coil.account = recall(records, CoilAccount(*key, joining=self._joining))
+        # The reader of its log held megabytes of it.
+        hand_back_memory()
 
     def _close(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed, record: ConsumerRecord) -> None:
         if not coil.account.opened or not coil.account.closes(closed):

@@ -6,7 +6,7 @@ import threading
 import psutil
 import pytest
 
-from orchestration.memory import hand_back_memory
+from workers.streams.memory import hand_back_memory
 
 BUFFER_BYTES = 64 * 1024
 """Small enough for a thread's heap: larger ones are the kernel's again as soon as they are freed."""
