@@ -33,11 +33,6 @@ class StripEdges:
     left: int | None
     right: int | None
 
-    @property
-    def no_strip(self) -> bool:
-        """Whether the frame shows no strip at all."""
-        return self.right == 0
-
     def columns(self, width: int, margin_px: int = 0) -> tuple[int, int]:
         """First column of strip and the one after the last; equal where there is none.
 

@@ -43,7 +43,7 @@ def test_a_dark_frame_shows_no_strip() -> None:
     edges = find_strip_edges(np.full((50, 80), 12, np.uint8))
 
     assert edges == StripEdges(0, 0)
-    assert edges.no_strip
+    assert edges == StripEdges(0, 0)
 
 
 def with_dark(columns: slice, rows: slice = slice(None)) -> Pixels:
@@ -118,4 +118,4 @@ def test_there_is_strip_between_the_edges_of_any_frame(profile: list[int]) -> No
 
     left, right = edges.columns(len(profile))
     assert 0 <= left <= right <= len(profile)
-    assert edges.no_strip or left < right
+    assert edges == StripEdges(0, 0) or left < right
