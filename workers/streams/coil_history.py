@@ -13,13 +13,11 @@ from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
 from workers.errors import LogGoneError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
+from workers.streams.kafka_clients import FETCH_BYTES
 from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogPlace, key_bytes, report_key
 
 POLL_MS = 200
 POLL_RECORDS = 2_000
-FETCH_BYTES = 4 * 1024 * 1024
-"""A coil's log is tens of megabytes: few large answers are read several times faster than many small ones."""
-
 POSITION_TIMEOUT_MS = 10_000
 PATIENCE_S = 30.0
 """Kafka is away when nothing of what it holds has come for so long; a loop that begins anew asks again."""
@@ -45,6 +43,7 @@ class CoilHistory:
             "auto_offset_reset": "earliest",
             "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
+            # A log lies in one partition: few large answers are read faster than many small ones.
             "max_partition_fetch_bytes": FETCH_BYTES,
         }
         self._events = AnyHeaderConsumer(**self._options)

@@ -28,7 +28,7 @@ from workers.coil.records import CoilClosed, CoilReport
 from workers.errors import LogGoneError
 from workers.report.delivery import Delivery
 from workers.streams.coil_history import CoilHistory
-from workers.streams.live_view import LiveCoil, LiveView
+from workers.streams.live_view import LiveView, live_coil
 from workers.streams.memory import hand_back_memory
 from workers.streams.messages import (
     CoilKey,
@@ -250,7 +250,7 @@ class CoilLoop:
             coil = self._open[key]
             announcements.append(_announcement(key, written, coil))
             if self._live_view:
-                self._live_view.show(_live(key, coil.account, written.report))
+                self._live_view.show(live_coil(key, coil.account, written.report))
             if not coil.announced():
                 del self._open[key]
         return announcements
@@ -345,7 +345,7 @@ class CoilLoop:
         # A coil that has its report is shown as it was reported until there is another revision.
         due = not coil.account.revision and self._clock() - coil.shown_at >= self._settings.live_view_s
         if self._live_view and coil.changed and due:
-            self._live_view.show(_live(key, coil.account))
+            self._live_view.show(live_coil(key, coil.account))
             coil.shown_at = self._clock()
             coil.changed = False
 
@@ -374,23 +374,6 @@ def _tells_of(reported: CoilReported, record: ConsumerRecord) -> bool:
 def _said_before(reported: CoilReported, message: CoilRecord) -> bool:
     """Whether a record closes a revision that is reported: a worker that rebuilt has said it once more."""
     return isinstance(message, CoilClosed) and message.revision <= reported.revision
-
-
-def _live(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) -> LiveCoil:
-    counts = account.counts
-    line, coil, run = key
-    return LiveCoil(
-        line=line,
-        coil=coil,
-        run=run,
-        inspected=counts.inspected,
-        unreadable=counts.unreadable,
-        findings=counts.findings,
-        events=counts.events if report is None else len(report.events),
-        length_mm=counts.length_mm,
-        closed=report is not None,
-        decision=report.grade.decision if report else None,
-    )
 
 
 def _announcement(key: CoilKey, written: WrittenReport, coil: OpenCoil) -> CoilReported:

@@ -32,8 +32,8 @@ TRANSACTION_WAIT_S = 10.0
 PARTITION_FETCH_BYTES = 1024 * 1024
 """Prefetched bytes of a partition; a larger single frame still comes whole."""
 FETCH_BYTES = 4 * 1024 * 1024
-"""Bytes of one answer of a broker. A consumer holds two of them at most: the one that it hands out and the
-next, and a copy of each while it is decoded; the library's 50 MB each would be more than the batches."""
+"""Bytes of one answer of a broker. A consumer holds two of them at most, the one that it hands out and the
+next, each twice while it is decoded; the library's 50 MB would be more than the batches."""
 DEAD_LETTER_BYTES = 1024 * 1024
 """What a dead letter may be larger than the record it keeps."""
 

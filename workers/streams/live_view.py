@@ -8,6 +8,8 @@ import redis
 
 from ingest.errors import BadRecordError
 from ingest.records import Record
+from workers.coil.account import CoilAccount
+from workers.coil.records import CoilReport
 from workers.streams.messages import CoilKey
 from workers.streams.redis_rest import RedisRest
 
@@ -33,6 +35,24 @@ class LiveCoil(Record):
     length_mm: float
     closed: bool = False
     decision: str | None = None
+
+
+def live_coil(key: CoilKey, account: CoilAccount, report: CoilReport | None = None) -> LiveCoil:
+    """What is shown of a coil: its account so far, and its report once there is one."""
+    counts = account.counts
+    line, coil, run = key
+    return LiveCoil(
+        line=line,
+        coil=coil,
+        run=run,
+        inspected=counts.inspected,
+        unreadable=counts.unreadable,
+        findings=counts.findings,
+        events=counts.events if report is None else len(report.events),
+        length_mm=counts.length_mm,
+        closed=report is not None,
+        decision=report.grade.decision if report else None,
+    )
 
 
 class LiveView:
