@@ -27,7 +27,7 @@ from models.inference.backend import TILE_SIZE, Backend
 from models.inference.opening import open_backend
 from models.losses.tile import LEAST_DEFECT_PX
 from models.networks.cost import cost
-from models.tiling import blend, cut
+from models.tiling import cut
 from models.weights import locate
 from workers.inspection.edges import find_strip_edges
 from workers.inspection.settings import InspectionSettings
@@ -42,9 +42,6 @@ WANTED_SHARE = 0.2
 """Of clean tiles, that a gate may let through. What it misses at a threshold that does so on these very coils
 is reported beside what it does at its own: it tells the network's part of a failure from the threshold's."""
 
-HALF = 127
-"""Of the saliency of a full map: where more is left of it, no neighbour counts more."""
-
 ROUNDS = 40
 """Turns of gate and network; the best counts, for what else runs only adds."""
 
@@ -52,27 +49,24 @@ Pixels = NDArray[np.uint8]
 
 
 class Shown(NamedTuple):
-    """A tile, and how many of its pixels are marked as defect: in all, and where no neighbour counts more."""
+    """A tile and how many of its pixels are marked as defect."""
 
     tile: Pixels
     marked: int
-    own: int
 
 
 class Scored(NamedTuple):
-    """A tile's score, and how many of its pixels are marked as defect, as of `Shown`."""
+    """A tile's score and how many of its pixels are marked as defect."""
 
     score: float
     marked: int
-    own: int
 
 
 class Passing(BaseModel):
     """What a threshold does with the tiles of one source.
 
     Attributes:
-        defective: tiles with a defect, of at least `LEAST_DEFECT_PX` marked pixels where no neighbour counts
-            more: what lies in a tile's margin is its neighbour's to find.
+        defective: tiles with a defect, of at least `LEAST_DEFECT_PX` marked pixels.
         missed: of those, held back.
         touched: tiles with any marked pixel.
         touched_missed: of those, held back.
@@ -90,16 +84,16 @@ class Passing(BaseModel):
 
 def scored(gate: Gate, tiles: Iterator[Shown]) -> list[Scored]:
     """Score every tile."""
-    return [Scored(gate.scores([shown.tile])[0], shown.marked, shown.own) for shown in tiles]
+    return [Scored(gate.scores([tile])[0], marked) for tile, marked in tiles]
 
 
 def passing(tiles: list[Scored], threshold: float) -> Passing:
     """Count what passes and what does not."""
     counts = Passing()
-    for score, marked, own in tiles:
+    for score, marked in tiles:
         held_back = score < threshold
-        counts.defective += own >= LEAST_DEFECT_PX
-        counts.missed += own >= LEAST_DEFECT_PX and held_back
+        counts.defective += marked >= LEAST_DEFECT_PX
+        counts.missed += marked >= LEAST_DEFECT_PX and held_back
         counts.touched += marked > 0
         counts.touched_missed += marked > 0 and held_back
         counts.clean += not marked
@@ -111,8 +105,7 @@ def public_tiles(data: Path) -> Iterator[Shown]:
     """The public test images, each as the one tile that `coilwatch segment` makes of it."""
     for sample in load_samples(data / TEST_FOLDER):
         tile = cv2.resize(sample.image, (TILE_SIZE, TILE_SIZE), interpolation=cv2.INTER_LINEAR)
-        marked = int(np.count_nonzero(sample.mask))
-        yield Shown(np.asarray(tile, np.uint8), marked, marked)
+        yield Shown(np.asarray(tile, np.uint8), int(np.count_nonzero(sample.mask)))
 
 
 def coil_tiles(seed: int, family: Family) -> Iterator[Shown]:
@@ -137,17 +130,9 @@ def inspected_tiles(frame: Pixels, mask: Pixels) -> Iterator[Shown]:
     columns = find_strip_edges(frame).columns(frame.shape[1], settings.edge_margin_px)
     if columns[0] == columns[1]:
         return
-    tiling = cut(frame, TILE_SIZE, settings.tile_overlap_px, columns)
-    marked = np.zeros_like(mask)
-    marked[:, slice(*columns)] = mask[:, slice(*columns)]
-    for number, (tile, (row, column)) in enumerate(zip(tiling.tiles, tiling.places, strict=True)):
-        # What is left of this tile where all others are dark.
-        share = blend(
-            tiling, [np.full_like(tile, 255 * (other == number)) for other in range(len(tiling.tiles))]
-        )
-        window = np.s_[row : row + TILE_SIZE, column : column + TILE_SIZE]
-        shown, own = marked[window] > 0, share[window] > HALF
-        yield Shown(tile, int(np.count_nonzero(shown)), int(np.count_nonzero(shown & own)))
+    tilings = [cut(plane, TILE_SIZE, settings.tile_overlap_px, columns) for plane in (frame, mask)]
+    for tile, marked in zip(*(tiling.tiles for tiling in tilings), strict=True):
+        yield Shown(tile, int(np.count_nonzero(marked)))
 
 
 def best_ms(backends: list[Backend]) -> list[float]:
