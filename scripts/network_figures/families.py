@@ -162,6 +162,24 @@ def _coilnet_parts() -> tuple[Part, ...]:
     )
 
 
+def _coilgate_parts() -> tuple[Part, ...]:
+    stem = ("backbone.conv_stem", "backbone.bn1")
+    return (
+        *(
+            Part(
+                f"stage {n + 1}",
+                "encoder",
+                (*(stem if n == 0 else ()), f"backbone.blocks.{n}"),
+                "EfficientNet-Lite0",
+            )
+            for n in range(3)
+        ),
+        Part(f"conv 1{TIMES}1", "decoder", ("reduce",)),
+        Part("dilated\n2, 4", "context", ("around",)),
+        Part("head", "head", ("head",)),
+    )
+
+
 FIGURES = (
     Figure("edrnet", "EDRNet", _edrnet_parts(transformer=False)),
     Figure("cat-ednet", "CAT-EDNet", _edrnet_parts(transformer=True)),
@@ -172,6 +190,7 @@ FIGURES = (
     Figure("scfnet", "SCFNet, the student on MobileNetV3-Large x0.5", _scfnet_parts(_mobilenet_parts())),
     Figure("scfnet-resnet50", "SCFNet, the teacher on ResNet-50", _scfnet_parts(_resnet50_parts())),
     Figure("coilnet-m", "CoilNet", _coilnet_parts()),
+    Figure("coilgate", "CoilGate", _coilgate_parts()),
     Figure("csnet-x1", "CSNet x1", _csnet_parts()),
     Figure("csnet-l-x1", "CSNet-L x1, as its authors pruned it", _csnet_parts()),
 )
