@@ -23,13 +23,19 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def measure(
     data: Annotated[Path, typer.Option(envvar="COILWATCH_DATA", help="Folder of the data sets.")],
     model: Annotated[
-        list[str] | None, typer.Option(help="Shipped weights, once each.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Shipped weights, or a file that a narrow recipe made; repeat for more.",
+            show_default="all shipped",
+        ),
     ] = None,
 ) -> None:
-    """Score shipped networks under every protocol; the files are to be committed."""
-    for name in model or available():
+    """Score networks under every protocol of their way of training; the files are to be committed."""
+    shipped = available()
+    for name in model or shipped:
         for protocol in PROTOCOLS:
-            print(save(_evaluate(name, protocol, data), protocol))
+            if protocol.narrow == (name not in shipped):
+                print(save(_evaluate(name, protocol, data), protocol))
 
 
 def _evaluate(name: str, protocol: Protocol, data: Path) -> Evaluation:

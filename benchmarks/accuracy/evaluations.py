@@ -27,7 +27,7 @@ class Evaluation(BaseModel):
     """What one network reaches under one protocol.
 
     Attributes:
-        model: name of shipped weights.
+        model: name of the weights.
         version: of the weights.
         digest: of all that decides its maps: weights, back end, precision, tile size.
         parameters: of the network.
@@ -52,9 +52,11 @@ class Evaluation(BaseModel):
 def evaluate(
     model: str, protocol: Protocol, data: Path, progress: Callable[[int, int], object]
 ) -> Evaluation:
-    """Segment the images of a protocol with shipped weights and score the maps.
+    """Segment the images of a protocol and score the maps.
 
     Args:
+        model: shipped weights, or a file.
+        protocol: whose images.
         data: the data folder.
         progress: called with images done and all images.
 
@@ -70,7 +72,7 @@ def evaluate(
     said: dict[str, float | list[float]] = json.loads(set_json(scoring.scores()))
     costs = cost(info.network, segmenter.tile_size, width=info.width, **info.knobs)
     return Evaluation(
-        model=model,
+        model=segmenter.name,
         version=segmenter.version,
         digest=segmenter.digest,
         parameters=costs.parameters,

@@ -14,17 +14,19 @@ TEST_FOLDER = Path("sd-saliency-900") / "test"
 
 @dataclass(frozen=True)
 class Protocol:
-    """A set of images, as networks see it.
+    """A set of images, as networks see it, and how those networks were trained.
 
     Attributes:
         key: names the folder of its evaluations.
         title: for a table.
         noise: on every image; None for none.
+        narrow: of networks of a narrow recipe, which compare with one another alone.
     """
 
     key: str
     title: str
     noise: Noise | None = None
+    narrow: bool = False
 
     def samples(self, data: Path) -> list[Sample]:
         """The images with their masks.
@@ -41,8 +43,16 @@ class Protocol:
         return [source.load() for source in sources]
 
 
+_GAUSSIAN, _SALT_AND_PEPPER = GaussianNoise(sigma=0.1), SaltAndPepper(share=0.1)
+_SIDE_BY_SIDE = "Side by side at equal steps, 180 public test images"
+
 PROTOCOLS = (
     Protocol("disjoint-180", "Trained on the 540 training images, 180 public test images"),
-    Protocol("gaussian-0.1", "The same images under Gaussian noise, sigma 0.1", GaussianNoise(sigma=0.1)),
-    Protocol("salt-and-pepper-0.1", "The same images with 10 % salt and pepper", SaltAndPepper(share=0.1)),
+    Protocol("gaussian-0.1", "The same images under Gaussian noise, sigma 0.1", _GAUSSIAN),
+    Protocol("salt-and-pepper-0.1", "The same images with 10 % salt and pepper", _SALT_AND_PEPPER),
+    Protocol("narrow", _SIDE_BY_SIDE, narrow=True),
+    Protocol("narrow-gaussian-0.1", f"{_SIDE_BY_SIDE}, Gaussian noise, sigma 0.1", _GAUSSIAN, narrow=True),
+    Protocol(
+        "narrow-salt-and-pepper-0.1", f"{_SIDE_BY_SIDE}, 10 % salt and pepper", _SALT_AND_PEPPER, narrow=True
+    ),
 )
