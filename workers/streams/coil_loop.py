@@ -96,6 +96,7 @@ class CoilLoop:
         self._position: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._failures = 0
+        self._has_read_back = False
         self._stepped_at = self._looked_at = clock()
         self._rebalances = Rebalances(consumer)
         consumer.subscribe([INSPECTIONS_TOPIC], listener=self._rebalances)
@@ -126,6 +127,10 @@ class CoilLoop:
         self._let_go()
         reports = self._write_reports()
         self._commit(reports, self._ended_coils(), member)
+        if self._has_read_back and sum(map(len, fetched.values())) < self._settings.poll_records:
+            # Megabytes of the log went through the clients' heaps, and this was the end of them.
+            self._has_read_back = False
+            hand_back_memory()
         for key, coil in self._open.items():
             self._show(key, coil)
 
@@ -142,6 +147,7 @@ class CoilLoop:
         self._position.clear()
         self._committed.clear()
         rewind_to_committed(self._consumer)
+        self._has_read_back = True
 
     def _forgive_pauses(self) -> None:
         """What this loop slept through (Kafka away, the process stopped) is no silence of the coils."""
@@ -212,8 +218,7 @@ class CoilLoop:
                     yield message
 
         coil.account = recall(records, CoilAccount(*key, joining=self._joining))
-        # The reader of its log held megabytes of it.
-        hand_back_memory()
+        self._has_read_back = True
 
     def _close(self, key: CoilKey, coil: OpenCoil, closed: CoilClosed, record: ConsumerRecord) -> None:
         if not coil.account.opened or not coil.account.closes(closed):

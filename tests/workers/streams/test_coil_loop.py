@@ -192,18 +192,19 @@ def test_late_frames_revise(workers: Workers, coil: str) -> None:
     assert workers.reported(coil, revision=3).revisions[-1].reason == "1 late frame"
 
 
-def test_memory_is_handed_back_once_a_closed_coils_log_was_read_again(
+def test_memory_is_handed_back_once_the_log_was_read_back(
     workers: Workers, coil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed_back: list[int] = []
-    workers.start()
     monkeypatch.setattr(coil_loop, "hand_back_memory", lambda: handed_back.append(1))
     workers.append(*log_of(coil, [0, 2], count=3))
+    workers.start()
     workers.reported(coil)
-    assert handed_back == []
+    workers.until(lambda: bool(handed_back))
+    handed_back.clear()
     workers.append(frame(coil, 1))
     workers.reported(coil, revision=2)
-    assert len(handed_back) == 1
+    workers.until(lambda: bool(handed_back))
 
 
 def test_records_that_say_nothing_new_revise_nothing(workers: Workers, coil: str) -> None:
