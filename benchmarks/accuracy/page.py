@@ -27,6 +27,7 @@ HEAD = """# Results
 Made by `python -m benchmarks.accuracy page` from the files in `benchmarks/accuracy/evaluations`. Those are
 made by `python -m benchmarks.accuracy measure --data DIR`, from the maps that `coilwatch segment` writes.
 Figures are in percent, of stretched maps as PySODMetrics has them, Dice and IoU as means over 256 thresholds.
+`coilwatch evaluate --plots` shows the worst images of a network: these data sets may not be shown here.
 A set of images and a way of training make a protocol, and figures of two protocols do not compare.
 Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine named below the table.
 """
