@@ -240,6 +240,9 @@ def _command(settings: RaySettings, address: str, temporary: Path) -> list[str |
         f"--dashboard-port={free_port()}",
         f"--dashboard-agent-listen-port={free_port()}",
         f"--ray-client-server-port={free_port()}",
+        # Ray's own choice counts up from 10002 in every cluster: two that start workers at once would meet.
+        "--min-worker-port=0",
+        "--max-worker-port=0",
         "--disable-usage-stats",
     ]
 

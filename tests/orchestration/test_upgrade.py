@@ -26,7 +26,7 @@ from orchestration.errors import StartError
 from orchestration.inspector import open_inspector
 from orchestration.line import CoilNotReportedError, start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
-from orchestration.stack import Stack
+from orchestration.stack import Stack, ray_local
 from orchestration.streaming import stream
 from tests.orchestration.line_logs import line_logs
 from workers.coil.grading import GradingRules
@@ -85,7 +85,7 @@ def upgraded(settings: Settings, retrained: Path) -> Iterator[Settings]:
         sending = threading.Thread(target=_send, args=(running, rolled_out))
         sending.start()
         _wait_for_frames(running)
-        _terminate_a_frame_worker()
+        _terminate_a_frame_worker(settings)
         upgraded = start_line(Stack(with_model(settings, retrained)))
         rolled_out.set()
         sending.join()
@@ -192,9 +192,10 @@ def _wait_for_frames(settings: Settings) -> None:
         threading.Event().wait(0.05)
 
 
-def _terminate_a_frame_worker() -> None:
+def _terminate_a_frame_worker(settings: Settings) -> None:
     title = "ray::ServeReplica:coilwatch:FrameWorker"
-    worker = next(process for process in psutil.process_iter() if _title(process).startswith(title))
+    members = (member.find() for member in ray_local.processes(settings.run_directory / "ray"))
+    worker = next(process for process in members if process and _title(process).startswith(title))
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGTERM)
     _, alive = psutil.wait_procs([worker], timeout=TERMINATED_S)

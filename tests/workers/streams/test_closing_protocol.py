@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -35,6 +36,7 @@ from workers.coil.records import CoilClosed, CoilReport
 from workers.report.delivery import Delivery
 from workers.report.json_report import report_json
 from workers.report.store import ReportLocation
+from workers.streams import coil_loop
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.messages import CoilKey, CoilReported, LogPlace, key_bytes, read_coil_record, report_key
 from workers.streams.settings import CoilLoopSettings
@@ -126,6 +128,14 @@ class Worker:
             settings=SETTINGS,
             clock=lambda: machine.now,
         )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_stays() -> Iterator[None]:
+    """To collect all of a test session's, hundreds of times, would take most of this test's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coil_loop, "hand_back_memory", lambda: None)
+        yield
 
 
 class ClosingProtocol(RuleBasedStateMachine):
