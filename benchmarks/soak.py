@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from kafka.errors import KafkaError
 from pydantic import BaseModel
 
 from benchmarks.soak_coils import CoilsThread
@@ -84,7 +85,7 @@ class CommitWatch:
         while True:
             try:
                 self.lost += self._line.outside.lost_by_commit(group, RECOVERY_TIMEOUT_S)
-            except TimeoutError as error:
+            except (TimeoutError, KafkaError, OSError) as error:
                 self.lost.append(f"committed offsets could not be checked: {error}")
             self.checks += 1
             if self._stop.wait(COMMITS_EVERY_S):

@@ -91,7 +91,7 @@ def decode(data: bytes, header: FrameHeader) -> NDArray[np.uint8]:
     Raises:
         BadImageError: one line that names what was expected and what came.
     """
-    _check_size(header.height, header.width)
+    check_size(header.height, header.width)
     if header.encoding == "raw":
         pixels = _decode_raw(data, header)
     elif header.encoding == "zstd":
@@ -123,7 +123,7 @@ def decode_image(data: bytes, expected: tuple[int, int] | None = None) -> NDArra
     claim = read_image_header(data)
     if not claim.is_mono8 or (expected and expected != (claim.height, claim.width)):
         raise BadImageError(f"expected {wanted}, got {claim}")
-    _check_size(claim.height, claim.width)
+    check_size(claim.height, claim.width)
     try:
         # UNCHANGED keeps colour, alpha and depth visible, and does not turn the image by its EXIF data.
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -145,10 +145,15 @@ def check_frame_pixels(pixels: NDArray[np.uint8]) -> None:
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.size == 0:
         raise BadImageError(f"expected (H, W) uint8 pixels, got {pixels.shape} {pixels.dtype}")
-    _check_size(*pixels.shape)
+    check_size(*pixels.shape)
 
 
-def _check_size(height: int, width: int) -> None:
+def check_size(height: int, width: int) -> None:
+    """Check that a frame may have so many pixels.
+
+    Raises:
+        BadImageError: names the limits and what came.
+    """
     if max(height, width) > MAX_SIDE_PX or height * width > MAX_FRAME_PX:
         raise BadImageError(
             f"expected at most {MAX_SIDE_PX} pixels a side and {MAX_FRAME_PX} in all, got {height} x {width}"

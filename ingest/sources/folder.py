@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ingest.codecs import bytes_digest, decode_image, pixel_digest
+from ingest.codecs import bytes_digest, check_size, decode_image, pixel_digest
 from ingest.errors import BadImageError, SourceError
-from ingest.image_header import image_format
+from ingest.image_header import image_format, read_image_header
 from ingest.kafka import MAX_FRAME_BYTES
 from ingest.line import Line
 from ingest.records import CameraBand, Encoding
@@ -202,7 +202,9 @@ def _as_it_is(file: Path, data: bytes) -> tuple[Encoding, bytes]:
 def _as_png(data: bytes) -> bytes:
     """A colour or 16-bit BMP or TIFF as the same PNG, so that its reader can say what is wrong with it."""
     try:
+        claim = read_image_header(data)
+        check_size(claim.height, claim.width)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         return data if image is None else cv2.imencode(".png", image)[1].tobytes()
-    except cv2.error:
+    except (BadImageError, cv2.error):
         return data

@@ -130,6 +130,7 @@ class FaultLine:
         """Valkey without room for anything new, and told to refuse it."""
         server = self.redis()
         before = server.config_get("maxmemory", "maxmemory-policy")
+        server.config_resetstat()
         server.config_set("maxmemory-policy", "noeviction")
         server.config_set("maxmemory", 1)
         try:

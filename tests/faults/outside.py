@@ -56,6 +56,11 @@ class WatchedCoil:
         """Frames with more inspections than they were sent."""
         return {frame: n for frame, n in self.inspections.items() if n > max(1, self.sent[frame])}
 
+    @property
+    def unsent(self) -> set[FrameId]:
+        """Inspected frames that have not been read on their topic: none, once all is read."""
+        return self.inspections.keys() - self.sent.keys()
+
 
 class Outside:
     """Reads frames, inspections and dead letters of a line in a thread of its own.
@@ -154,6 +159,14 @@ class Outside:
                 and place not in letters
                 and (known is None or not self._coils[known[0]].inspections[known[1]])
             ]
+
+    def committed(self, group: str, timeout_s: float = 30.0) -> dict[int, int]:
+        """The group's committed offsets on the frames topic, by partition.
+
+        Raises:
+            KafkaError: the broker did not say so in time.
+        """
+        return self._ask(group, timeout_s)[0]
 
     def _ask(self, group: str, timeout_s: float) -> tuple[dict[int, int], dict[TopicPartition, int]]:
         deadline = time.monotonic() + timeout_s

@@ -17,10 +17,15 @@ class SlowProxy:
 
     Args:
         target: `host:port` of the server.
+
+    Attributes:
+        delay_s: of each answer from now on.
+        delayed: answers that came late.
     """
 
     def __init__(self, target: str) -> None:
         self.delay_s = 0.0
+        self.delayed = 0
         self._host, _, port = target.rpartition(":")
         self._port = int(port)
         self._loop = asyncio.new_event_loop()
@@ -71,7 +76,7 @@ class SlowProxy:
         far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
         try:
             questions = asyncio.ensure_future(_copy(reader, far_writer, lambda: 0.0))
-            answers = asyncio.ensure_future(_copy(far_reader, writer, lambda: self.delay_s))
+            answers = asyncio.ensure_future(_copy(far_reader, writer, self._next_delay_s))
             done, pending = await asyncio.wait({questions, answers}, return_when=asyncio.FIRST_COMPLETED)
             for task in pending:
                 task.cancel()
@@ -80,6 +85,10 @@ class SlowProxy:
             far_writer.close()
             with suppress(OSError):
                 await far_writer.wait_closed()
+
+    def _next_delay_s(self) -> float:
+        self.delayed += self.delay_s > 0
+        return self.delay_s
 
 
 async def _copy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from ingest.sources.source import CoilSource, Picture, encoded_picture
 SIDE_PX = 240
 """Below the network's tile of 256: one run of it per frame."""
 FRAMES_PER_CAMERA = 60
+HELD_BACK_S = 180.0
+"""Longer than a deployment with other numbers of replicas takes."""
 DEFECTS_PER_M = 8.0
 """Narrow bands see few of a strip's defects; with these every coil has events across frames and cameras."""
 LINE = "fault-line"
@@ -56,6 +59,21 @@ class SmallCoil(CoilSource):
         ]
         super().__init__(feeds, line=LINE, coil=coil)
         self.key = (LINE, coil, 1)
+
+
+class HeldBack(SmallCoil):
+    """A coil whose second half comes only once `go` is set."""
+
+    def __init__(self, coil: str, seed: int = 0) -> None:
+        super().__init__(coil, seed)
+        self.go = threading.Event()
+
+    def frames(self) -> Iterator[EncodedFrame]:
+        """The frames, half of them late."""
+        for frame in super().frames():
+            if frame.header.sequence >= FRAMES_PER_CAMERA // 2:
+                assert self.go.wait(HELD_BACK_S), "nobody let the second half go"
+            yield frame
 
 
 class Rearranged:

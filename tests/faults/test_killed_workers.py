@@ -13,7 +13,7 @@ from tests.faults.calm import CalmLine
 from tests.faults.figures import Figures
 from tests.faults.line import FaultLine, kill, moment
 from tests.faults.marks import each_seed, each_seed_slowly, fault_test
-from tests.faults.small_coil import SmallCoil
+from tests.faults.small_coil import HeldBack, SmallCoil
 from tests.faults.store import store_gone
 from tests.faults.verdict import expect_calm_report
 from workers.streams.live_view import LiveView
@@ -129,16 +129,20 @@ def test_a_frame_worker_that_sleeps_past_its_session_and_wakes(
 def test_workers_added_and_taken_away(
     line: FaultLine, calm: CalmLine, figures: Figures, random_: random.Random, seed: int
 ) -> None:
-    coil = SmallCoil(f"scaled-{seed}", seed, LONG_COIL)
+    coil = HeldBack(f"scaled-{seed}", seed)
+    half = (coil.total_frames or 0) // 2
     with line.streaming(coil):
-        line.until_inspected(coil.key, moment(random_, (coil.total_frames or 0) // 2))
+        line.until_inspected(coil.key, moment(random_, half))
         started = time.monotonic()
         line.deploy(frame_workers=3, inspectors=1)
+        deployed_s = time.monotonic() - started
         assert len(line.replicas("FrameWorker")) == 3
-        added_s = time.monotonic() - started
+        coil.go.set()
+        line.until_inspected(coil.key, half + moment(random_, half))
+        assert not line.outside.closings(coil.key)
         line.deploy()
     expect_calm_report(line, calm, coil, coil.key)
-    figures.add("one frame worker more, one inspector less", seed, recovered_s=added_s)
+    figures.add("one frame worker more, one inspector less", seed, deployed_s=deployed_s)
 
 
 @each_seed

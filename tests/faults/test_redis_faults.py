@@ -54,11 +54,13 @@ def test_a_slow_redis(line: FaultLine, calm: CalmLine, random_: random.Random, s
     coil = SmallCoil(f"redis-slow-{seed}", seed)
     with line.streaming(coil):
         line.until_inspected(coil.key, moment(random_, coil.total_frames or 0))
+        delayed = line.redis_proxy.delayed
         line.redis_proxy.delay_s = SLOW_S
         try:
             expect_calm_report(line, calm, coil, coil.key)
         finally:
             line.redis_proxy.delay_s = 0.0
+    assert line.redis_proxy.delayed > delayed, "nobody asked it while it was slow"
 
 
 @each_seed

@@ -26,9 +26,13 @@ def expect_calm_report(line: FaultLine, calm: CalmLine, source: Source, key: Coi
         waiting = sorted(frame for of, frame in line.outside.waiting() if of == key)
         raise AssertionError(f"{error}; not inspected: {waiting}\n{line.logs()}") from None
     assert report == calm.report(source), f"another report\n{line.logs()}"
-    for camera in read_report(report).cameras:
-        accounted = camera.inspected + camera.unreadable + camera.missing
-        assert accounted == camera.sent, f"{camera.band.camera}: {accounted} of {camera.sent} frames"
     group = line.settings.frame_worker.group
+    assert line.outside.committed(group), "nothing was ever committed"
     assert line.outside.lost_by_commit(group) == []
-    assert line.outside.coil(key).repeated == {}
+    line.until("its frames are read", lambda: not line.outside.coil(key).unsent)
+    seen = line.outside.coil(key)
+    assert seen.repeated == {}
+    for camera in read_report(report).cameras:
+        came = {frame for frame in seen.sent if frame[:2] == (camera.band.side, camera.band.camera)}
+        assert camera.inspected + camera.unreadable == len(came), f"{len(came)} frames came of {camera}"
+        assert camera.inspected + camera.unreadable + camera.missing == camera.sent

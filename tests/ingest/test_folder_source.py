@@ -198,6 +198,23 @@ def test_the_nominal_size_is_that_of_the_first_readable_file(tmp_path: Path) -> 
     assert (first.header.height, first.header.width) == (ROWS, COLUMNS)
 
 
+def test_a_bitmap_that_claims_too_much_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.png")
+    bomb = bytearray(bad_file(tmp_path, "colour.bmp").read_bytes())
+    bomb[18:26] = (40_000).to_bytes(4, "little") * 2
+    (tmp_path / "colour.bmp").write_bytes(bomb)
+    decoded: list[int] = []
+    imdecode = cv2.imdecode
+    monkeypatch.setattr(
+        folder.cv2, "imdecode", lambda data, flags: decoded.append(len(data)) or imdecode(data, flags)
+    )
+    _, frame = source(tmp_path).frames()
+    assert frame.data == bomb
+    assert len(bomb) not in decoded
+
+
 def test_described_columns_win_over_the_first_file(tmp_path: Path) -> None:
     write(tmp_path / "a.png", picture(width=8))
     write(tmp_path / "b.png")

@@ -51,6 +51,8 @@ LONG_STEP_S = 5.0
 LOOK_AGAIN_S = 10.0
 """How often Kafka is asked for reports of coils in hand. Another worker's is committed together with the
 offsets behind it and may still be seen later: partitions learn one by one that a transaction has ended."""
+SHOW_AGAIN_S = 10.0
+"""A Redis that has lost everything shows a coil again after this, also one that stands still."""
 CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -348,11 +350,11 @@ class CoilLoop:
 
     def _show(self, key: CoilKey, coil: OpenCoil) -> None:
         # A coil that has its report is shown as it was reported until there is another revision.
-        due = not coil.account.revision and self._clock() - coil.shown_at >= self._settings.live_view_s
-        if self._live_view and coil.changed and due:
-            self._live_view.show(live_coil(key, coil.account))
+        shown_s = self._clock() - coil.shown_at
+        due = (coil.changed and shown_s >= self._settings.live_view_s) or shown_s >= SHOW_AGAIN_S
+        if self._live_view and due and not coil.account.revision:
+            coil.changed = not self._live_view.show(live_coil(key, coil.account))
             coil.shown_at = self._clock()
-            coil.changed = False
 
 
 def _message(record: ConsumerRecord) -> CoilRecord | None:

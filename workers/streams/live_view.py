@@ -62,14 +62,16 @@ class LiveView:
         self._client = client
         self._rest = rest or RedisRest()
 
-    def show(self, coil: LiveCoil) -> None:
-        """Replace what is shown of a coil."""
+    def show(self, coil: LiveCoil) -> bool:
+        """Replace what is shown of a coil; whether Redis took it."""
         if self._rest.resting:
-            return
+            return False
         try:
             self._client.set(_key((coil.line, coil.coil, coil.run), "state"), coil.to_json(), ex=LIVE_TTL_S)
         except redis.RedisError as error:
             self._rest.failed(error)
+            return False
+        return True
 
     def read(self, key: CoilKey) -> LiveCoil | None:
         """What is shown of a coil, None when there is nothing."""

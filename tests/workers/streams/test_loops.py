@@ -30,7 +30,7 @@ from workers.coil.records import CoilReport
 from workers.report.errors import ReportNotFoundError
 from workers.report.store import ReportStore
 from workers.streams.coil_history import CoilHistory
-from workers.streams.coil_loop import CoilLoop
+from workers.streams.coil_loop import SHOW_AGAIN_S, CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
@@ -158,6 +158,29 @@ def test_a_missing_frame_is_a_hole_after_the_grace_time(line: Line, coil: str) -
     assert report.closed == "grace time passed"
     assert [(hole.reason, hole.frames) for hole in report.holes] == [("missing", 1)]
     assert report.grade.decision != "release"
+
+
+def test_a_coil_that_stands_still_is_shown_again_where_redis_has_lost_it(line: Line, coil: str) -> None:
+    late_s, key = 0.0, (LINE, coil, 1)
+    frames, coils = line.frame_loop(), line.coil_loop(clock=lambda: time.monotonic() + late_s)
+
+    def shown() -> bool:
+        frames.step()
+        coils.step()
+        seen = line.live_view.read(key)
+        return seen is not None and seen.inspected == FRAMES - 1
+
+    def until_shown() -> None:
+        deadline = time.monotonic() + 60
+        while not shown():
+            assert time.monotonic() < deadline
+
+    line.send(coil, [frame(coil, n) for n in range(FRAMES - 1)], count=FRAMES)
+    until_shown()
+    line.redis.flushall()
+    assert not shown()
+    late_s = SHOW_AGAIN_S
+    until_shown()
 
 
 def test_a_broken_frame_is_dead_lettered_and_costs_no_other(line: Line, coil: str) -> None:
