@@ -71,6 +71,7 @@ def inspect_coil(
         duplicates=counts.duplicates,
         conflicts=counts.conflicts,
         cache_hits=0,
+        cache_skipped=0,
         network_runs=counts.inspected,
     )
     return InspectedCoil(report, delivery)

@@ -26,6 +26,7 @@ class Delivery(Record):
         dead_letters: frames laid aside as unreadable.
         retries: inspections that were tried again, of frames that stayed unreadable.
         cache_hits: frames answered from the result cache.
+        cache_skipped: frames that the result cache was not asked about, because Redis was away.
         network_runs: frames that the networks were run on.
     """
 
@@ -41,6 +42,7 @@ class Delivery(Record):
     dead_letters: Count | None = None
     retries: Count | None = None
     cache_hits: Count | None = None
+    cache_skipped: Count | None = None
     network_runs: Count | None = None
 
     @property

@@ -124,6 +124,7 @@ def delivery_figures(delivery: Delivery) -> list[tuple[str, str]]:
         ("Dead letters", delivery.dead_letters),
         ("Inspections tried again", delivery.retries),
         ("Answered from the cache", delivery.cache_hits),
+        ("Cache not asked, Redis away", delivery.cache_skipped),
         ("Frames through the networks", delivery.network_runs),
     )
     times = (

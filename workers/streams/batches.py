@@ -27,6 +27,7 @@ class Batch:
             member that has been through a rebalance since.
         foreign: records that are not ours, each with what is wrong with it.
         cached: for each frame what the cache knew.
+        cache_skipped: nobody asked the cache, for Redis was away.
     """
 
     records: list[ConsumerRecord]
@@ -35,6 +36,7 @@ class Batch:
     controls: list[Control] = field(default_factory=list)
     foreign: list[tuple[ConsumerRecord, str]] = field(default_factory=list)
     cached: list[FrameResult | None] = field(default_factory=list)
+    cache_skipped: bool = False
     inspection: Future[list[FrameResult]] | None = None
 
     @classmethod

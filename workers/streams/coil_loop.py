@@ -247,6 +247,7 @@ class CoilLoop:
             dead_letters=counts.unreadable,
             retries=counters.get("retries", 0) if counters else None,
             cache_hits=counters.get("cache_hits"),
+            cache_skipped=counters.get("cache_skipped"),
             network_runs=counters.get("network_runs"),
         )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Protocol
@@ -90,6 +90,7 @@ class FrameLoop:
         self._gathering = Gathering(self._settings, clock)
         self._in_flight: deque[Batch] = deque()
         self._failures = 0
+        self._untold: defaultdict[CoilKey, Counter[str]] = defaultdict(Counter)
         self._rebalances = Rebalances(consumer)
         consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
 
@@ -151,9 +152,11 @@ class FrameLoop:
             if batch is None:
                 return
             frames = [frame for _, frame in batch.frames]
-            model = self._client.identity() if self._cache and frames else None
-            known = self._cache.get(frames, model) if self._cache and model else None
-            batch.cached = known or [None] * len(frames)
+            batch.cached = [None] * len(frames)
+            if self._cache and frames and (model := self._client.identity()):
+                before = self._cache.skipped
+                batch.cached = self._cache.get(frames, model)
+                batch.cache_skipped = self._cache.skipped > before
             unknown = batch.to_inspect()
             batch.inspection = self._client.submit(unknown) if unknown else None
             self._in_flight.append(batch)
@@ -216,11 +219,12 @@ class FrameLoop:
             self._cache.put(batch.to_inspect(), inspected)
         if self._live_view is None:
             return
-        travelled: dict[CoilKey, Counter[str]] = {}
         fresh = iter(inspected)
         for (_, frame), hit in zip(batch.frames, batch.cached, strict=True):
-            counts = travelled.setdefault(coil_key(frame.header), Counter())
+            counts = self._untold[coil_key(frame.header)]
             counts["network_runs" if hit is None else "cache_hits"] += 1
+            counts["cache_skipped"] += batch.cache_skipped
             counts["retries"] += 0 if hit is not None else next(fresh).attempts - 1
-        for key, counts in travelled.items():
-            self._live_view.count(key, **counts)
+        for key, counts in list(self._untold.items()):
+            if self._live_view.count(key, **counts):
+                del self._untold[key]

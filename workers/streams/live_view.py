@@ -91,10 +91,10 @@ class LiveView:
             return []
         return sorted(found, key=lambda c: (c.line, c.coil, c.run))
 
-    def count(self, key: CoilKey, **increments: int) -> None:
-        """Add to the counters of how a coil's frames travelled."""
+    def count(self, key: CoilKey, **increments: int) -> bool:
+        """Add to the counters of how a coil's frames travelled; whether Redis took it."""
         if self._rest.resting:
-            return
+            return False
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 for name, amount in increments.items():
@@ -104,6 +104,8 @@ class LiveView:
                 pipeline.execute()
         except redis.RedisError as error:
             self._rest.failed(error)
+            return False
+        return True
 
     def counters(self, key: CoilKey) -> dict[str, int]:
         """The counters of how a coil's frames travelled; none while Redis is away or holds something else."""

@@ -35,6 +35,7 @@ from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
 from workers.streams.messages import key_bytes
+from workers.streams.redis_rest import REST_S, RedisRest
 from workers.streams.report_writers import ReportWriters
 from workers.streams.result_cache import ResultCache
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
@@ -150,6 +151,26 @@ def test_duplicates_count_once(line: Line, coil: str) -> None:
     report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
     assert report.cameras[0].inspected == FRAMES
     assert len(report.events) == len(range(0, FRAMES, 3))
+
+
+def test_frames_past_a_cache_that_rests_are_counted_also_while_nobody_takes_the_count(
+    line: Line, coil: str
+) -> None:
+    now = [0.0]
+    line.live_view = LiveView(line.redis, RedisRest(clock=lambda: now[0]))
+    loop, coils = line.frame_loop(), line.coil_loop()
+    for rest in (loop._cache._rest, line.live_view._rest):  # type: ignore[union-attr]
+        rest.failed(redis.RedisError("away"))
+    line.send(coil, [frame(coil, n) for n in range(FRAMES)])
+    report = line.run_until_reported(coil, loop, coils)
+    assert report.cameras[0].inspected == FRAMES
+    now[0] = REST_S + 1
+    assert line.live_view.counters((LINE, coil, 1)) == {}
+    again = f"{coil}-again"
+    line.send(again, [frame(again, n) for n in range(FRAMES)])
+    line.run_until_reported(again, loop, coils)
+    counters = line.live_view.counters((LINE, coil, 1))
+    assert counters == {"network_runs": FRAMES, "cache_skipped": FRAMES}
 
 
 def test_a_missing_frame_is_a_hole_after_the_grace_time(line: Line, coil: str) -> None:
