@@ -1,4 +1,4 @@
-"""Passwords show in no output, no log line and no command line of ours."""
+"""Passwords show in no output and no log line of a command."""
 
 from __future__ import annotations
 
