@@ -77,7 +77,7 @@ def with_model(settings: Settings, name: str | Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def upgraded(settings: Settings, retrained: Path) -> Iterator[Settings]:
-    """The line after a coil that ran through a SIGTERM of a frame worker and then an upgrade."""
+    """The line after a coil that ran through a SIGTERM of a worker of each kind and then an upgrade."""
     stack = Stack(settings)
     try:
         running = start_line(stack)
@@ -85,7 +85,8 @@ def upgraded(settings: Settings, retrained: Path) -> Iterator[Settings]:
         sending = threading.Thread(target=_send, args=(running, rolled_out))
         sending.start()
         _wait_for_frames(running)
-        _terminate_a_frame_worker(settings)
+        for deployment in ("FrameWorker", "Inspector", "CoilWorker"):
+            _terminate_one(settings, deployment)
         upgraded = start_line(Stack(with_model(settings, retrained)))
         rolled_out.set()
         sending.join()
@@ -192,8 +193,8 @@ def _wait_for_frames(settings: Settings) -> None:
         threading.Event().wait(0.05)
 
 
-def _terminate_a_frame_worker(settings: Settings) -> None:
-    title = "ray::ServeReplica:coilwatch:FrameWorker"
+def _terminate_one(settings: Settings, deployment: str) -> None:
+    title = f"ray::ServeReplica:coilwatch:{deployment}"
     members = (member.find() for member in ray_local.processes(settings.run_directory / "ray"))
     worker = next(process for process in members if process and _title(process).startswith(title))
     worker.send_signal(signal.SIGTERM)

@@ -34,7 +34,7 @@ from workers.streams.coil_loop import SHOW_AGAIN_S, CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
-from workers.streams.messages import key_bytes
+from workers.streams.messages import CoilKey, key_bytes
 from workers.streams.redis_rest import REST_S, RedisRest
 from workers.streams.report_writers import ReportWriters
 from workers.streams.result_cache import ResultCache
@@ -105,6 +105,13 @@ class Line:
                 continue
         raise AssertionError(f"coil {coil} was not reported in time")
 
+    def run_until_shown(self, key: CoilKey, inspected: int, *loops: FrameLoop | CoilLoop) -> None:
+        deadline = time.monotonic() + 60
+        while (seen := self.live_view.read(key)) is None or seen.inspected < inspected:
+            assert time.monotonic() < deadline, f"{seen} is shown of coil {key[1]}"
+            for loop in loops:
+                loop.step()
+
     def close(self) -> None:
         for close in self._closing:
             close()
@@ -174,8 +181,13 @@ def test_frames_past_a_cache_that_rests_are_counted_also_while_nobody_takes_the_
 
 
 def test_a_missing_frame_is_a_hole_after_the_grace_time(line: Line, coil: str) -> None:
+    late_s, key = 0.0, (LINE, coil, 1)
+    frames, coils = line.frame_loop(), line.coil_loop(4.0, clock=lambda: time.monotonic() + late_s)
     line.send(coil, [frame(coil, n) for n in range(FRAMES) if n != 7], count=FRAMES)
-    report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop(grace_s=0.5))
+    line.run_until_shown(key, FRAMES - 1, frames, coils)
+    # Shorter than what the loop would take for a standstill of its own.
+    late_s = 4.5
+    report = line.run_until_reported(coil, frames, coils)
     assert report.closed == "grace time passed"
     assert [(hole.reason, hole.frames) for hole in report.holes] == [("missing", 1)]
     assert report.grade.decision != "release"
@@ -185,23 +197,13 @@ def test_a_coil_that_stands_still_is_shown_again_where_redis_has_lost_it(line: L
     late_s, key = 0.0, (LINE, coil, 1)
     frames, coils = line.frame_loop(), line.coil_loop(clock=lambda: time.monotonic() + late_s)
 
-    def shown() -> bool:
-        frames.step()
-        coils.step()
-        seen = line.live_view.read(key)
-        return seen is not None and seen.inspected == FRAMES - 1
-
-    def until_shown() -> None:
-        deadline = time.monotonic() + 60
-        while not shown():
-            assert time.monotonic() < deadline
-
     line.send(coil, [frame(coil, n) for n in range(FRAMES - 1)], count=FRAMES)
-    until_shown()
+    line.run_until_shown(key, FRAMES - 1, frames, coils)
     line.redis.flushall()
-    assert not shown()
+    coils.step()
+    assert line.live_view.read(key) is None
     late_s = SHOW_AGAIN_S
-    until_shown()
+    line.run_until_shown(key, FRAMES - 1, frames, coils)
 
 
 def test_a_broken_frame_is_dead_lettered_and_costs_no_other(line: Line, coil: str) -> None:
