@@ -21,13 +21,6 @@ DATA_VARIABLE = "COILWATCH_DATA"
 os.environ["RAY_AUTH_MODE"] = "token"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes that share the tests, one has all with servers: two lines at once would starve."""
-    for item in items:
-        group = "servers" if item.get_closest_marker("stack") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Neither the user's settings file, variables nor stack reach a test."""

@@ -34,7 +34,8 @@ def percent(share: float) -> str:
 
 def count(value: int) -> str:
     """A count with its thousands parted."""
-    return _grouped(value, 0)
+    # As a float it might be too large: a report that was read may claim any count.
+    return f"{value:,}".replace(",", NARROW_SPACE)
 
 
 def counted(value: int, thing: str) -> str:

@@ -57,11 +57,11 @@ class Line:
         self.group = uuid.uuid4().hex
         self._closing: list[Callable[[], None]] = []
 
-    def frame_loop(self, batch_frames: int = 4) -> FrameLoop:
+    def frame_loop(self, batch_frames: int = 4, rest: RedisRest | None = None) -> FrameLoop:
         consumer = group_consumer(self.kafka, f"frames-{self.group}", "frames")
         producer = transactional_producer(self.kafka, "test-frames")
         settings = FrameLoopSettings(group=f"frames-{self.group}", batch_frames=batch_frames)
-        cache = ResultCache(self.redis)
+        cache = ResultCache(self.redis, rest)
         loop = FrameLoop(
             consumer, producer, self.client, cache=cache, live_view=self.live_view, settings=settings
         )
@@ -163,15 +163,15 @@ def test_duplicates_count_once(line: Line, coil: str) -> None:
 def test_frames_past_a_cache_that_rests_are_counted_also_while_nobody_takes_the_count(
     line: Line, coil: str
 ) -> None:
-    now = [0.0]
-    line.live_view = LiveView(line.redis, RedisRest(clock=lambda: now[0]))
-    loop, coils = line.frame_loop(), line.coil_loop()
-    for rest in (loop._cache._rest, line.live_view._rest):  # type: ignore[union-attr]
-        rest.failed(redis.RedisError("away"))
+    now = 0.0
+    rest = RedisRest(clock=lambda: now)
+    rest.failed(redis.RedisError("away"))
+    line.live_view = LiveView(line.redis, rest)
+    loop, coils = line.frame_loop(rest=rest), line.coil_loop()
     line.send(coil, [frame(coil, n) for n in range(FRAMES)])
     report = line.run_until_reported(coil, loop, coils)
     assert report.cameras[0].inspected == FRAMES
-    now[0] = REST_S + 1
+    now = REST_S + 1
     assert line.live_view.counters((LINE, coil, 1)) == {}
     again = f"{coil}-again"
     line.send(again, [frame(again, n) for n in range(FRAMES)])
