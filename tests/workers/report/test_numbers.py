@@ -20,6 +20,7 @@ from workers.report import numbers
         (numbers.percent(1), "100 %"),
         (numbers.percent(0.99999), "99.99 %"),
         (numbers.percent(0.5), "50.0 %"),
+        (numbers.count(10**24 + 1), "1" + "\u202f000" * 7 + "\u202f001"),
         (numbers.counted(1, "frame"), "1 frame"),
         (numbers.counted(2_000, "frame"), "2\u202f000 frames"),
     ],
