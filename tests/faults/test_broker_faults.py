@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
@@ -66,6 +67,7 @@ def test_a_broker_that_stands_still(
     figures.add("broker stopped for 20 s, after it", seed, recovered_s=recovered_s)
 
 
+@pytest.mark.slow
 def test_a_transaction_that_was_open_when_the_broker_died_keeps_nobody_back(tmp_path: Path) -> None:
     stack = Stack(Settings(run_directory=tmp_path))
     try:

@@ -145,7 +145,7 @@ def test_workers_added_and_taken_away(
     figures.add("one frame worker more, one inspector less", seed, deployed_s=deployed_s)
 
 
-@each_seed
+@each_seed_slowly
 def test_partitions_added(line: FaultLine, calm: CalmLine, random_: random.Random, seed: int) -> None:
     coil = SmallCoil(f"partitions-{seed}", seed, LONG_COIL)
     before = line.outside.frame_partitions()

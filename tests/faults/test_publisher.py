@@ -28,7 +28,7 @@ from orchestration.stack.processes import free_port
 from orchestration.streaming import stream
 from tests.faults.calm import CalmLine
 from tests.faults.line import FaultLine, kill, moment
-from tests.faults.marks import each_seed, fault_test
+from tests.faults.marks import each_seed, each_seed_slowly, fault_test
 from tests.faults.publisher_process import FRAME_BYTES, LIMIT_BYTES, PlainCoil, PublisherProcess
 from tests.faults.small_coil import SmallCoil
 from tests.faults.verdict import expect_calm_report
@@ -240,7 +240,7 @@ def test_a_killed_publisher_goes_on_behind_the_last_acknowledged_frame(
     expect_everything(arrived(broker.connection, coil), coil, once=False)
 
 
-@each_seed
+@each_seed_slowly
 def test_a_publisher_killed_while_the_broker_stands_still_loses_nothing_that_was_acknowledged(
     broker: Broker, coil: str, tmp_path: Path, random_: random.Random, seed: int
 ) -> None:
