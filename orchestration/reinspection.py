@@ -136,7 +136,8 @@ def _inspect(
     frames: list[EncodedFrame], inspector: Inspector, cache: ResultCache | None, results: IO[bytes]
 ) -> int:
     """Append the inspections of frames to a file, one a line; how many the cache knew."""
-    cached = cache.get(frames, inspector.identity) if cache else [None] * len(frames)
+    known = cache.get(frames, inspector.identity) if cache else None
+    cached = known or [None] * len(frames)
     unknown = [frame for frame, hit in zip(frames, cached, strict=True) if hit is None]
     inspected = inspector.analyse(unknown)
     if cache:

@@ -121,7 +121,7 @@ def test_a_worker_without_the_password_goes_on_without_redis(
     client = redis_client(locked_redis, {"password": f"not-{SECRET}"})
     rest = RedisRest()
     identity = ModelIdentity(name="a", version="1", digest="0" * 32)
-    assert ResultCache(client, rest).get([frame("C1", 0)], identity) == [None]
+    assert ResultCache(client, rest).get([frame("C1", 0)], identity) is None
     assert rest.resting
     client.close()
     assert "left alone" in caplog.text

@@ -37,6 +37,7 @@ from workers.streams.messages import (
     key_bytes,
     read_coil_record,
     report_key,
+    written_at,
 )
 from workers.streams.open_coil import OpenCoil
 from workers.streams.report_outbox import ReportOutbox, WrittenReport
@@ -183,7 +184,7 @@ class CoilLoop:
         if reported is None or not _tells_of(reported, record):
             reported = self._history.reported(key)
         if reported is None:
-            coil = OpenCoil(CoilAccount(*key, joining=self._joining), _time(record), self._clock())
+            coil = OpenCoil(CoilAccount(*key, joining=self._joining), written_at(record), self._clock())
         elif _tells_of(reported, record) or _said_before(reported, message):
             return None
         else:
@@ -197,7 +198,7 @@ class CoilLoop:
     def _reopened(self, key: CoilKey, reported: CoilReported, record: ConsumerRecord) -> OpenCoil | None:
         """A coil that has closed, as it was before a late record; None where its log is not retained."""
         until = {**self._position, record.partition: record.offset}
-        coil = OpenCoil(CoilAccount(*key, joining=self._joining), _time(record), self._clock())
+        coil = OpenCoil(CoilAccount(*key, joining=self._joining), written_at(record), self._clock())
         for place in reported.log:
             coil.first[place.partition], coil.last[place.partition] = place.first, place.last
         try:
@@ -214,7 +215,7 @@ class CoilLoop:
 
         def records() -> Iterator[CoilRecord]:
             for record in self._history.records(key, places, until):
-                coil.started_at = min(coil.started_at, _time(record))
+                coil.started_at = min(coil.started_at, written_at(record))
                 message = _message(record)
                 if message is not None:
                     yield message
@@ -364,14 +365,6 @@ def _message(record: ConsumerRecord) -> CoilRecord | None:
     except BadRecordError as error:
         log.warning("skipped offset %d of partition %d: %s", record.offset, record.partition, error)
         return None
-
-
-def _time(record: ConsumerRecord) -> datetime:
-    try:
-        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        # A clock that nobody can have; it only says when the coil began.
-        return datetime.fromtimestamp(0, UTC)
 
 
 def _tells_of(reported: CoilReported, record: ConsumerRecord) -> bool:

@@ -154,9 +154,8 @@ class FrameLoop:
             frames = [frame for _, frame in batch.frames]
             batch.cached = [None] * len(frames)
             if self._cache and frames and (model := self._client.identity()):
-                before = self._cache.skipped
-                batch.cached = self._cache.get(frames, model)
-                batch.cache_skipped = self._cache.skipped > before
+                known = self._cache.get(frames, model)
+                batch.cached, batch.cache_skipped = known or batch.cached, known is None
             unknown = batch.to_inspect()
             batch.inspection = self._client.submit(unknown) if unknown else None
             self._in_flight.append(batch)

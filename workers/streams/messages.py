@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kafka.consumer.fetcher import ConsumerRecord
@@ -77,6 +78,14 @@ def report_key(key: CoilKey) -> bytes:
     It is not the coil's own, or an opening that is sent again would take its place in the compacted topic.
     """
     return key_bytes(key) + REPORT_KEY_END
+
+
+def written_at(record: ConsumerRecord) -> datetime:
+    """When a record was written; 1970 where its clock says what no clock can."""
+    try:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def read_frame_record(record: ConsumerRecord) -> EncodedFrame | Control:

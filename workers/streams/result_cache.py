@@ -25,32 +25,25 @@ class ResultCache:
 
     A header's digest is only a claim, so each entry also names the encoded bytes it was made from: a frame
     that was damaged on its way has other bytes and misses.
-
-    Attributes:
-        skipped: frames that Redis was not asked about, or did not answer.
     """
 
     def __init__(self, client: redis.Redis, rest: RedisRest | None = None) -> None:
         self._client = client
         self._rest = rest or RedisRest()
-        self.skipped = 0
 
-    def get(self, frames: Sequence[EncodedFrame], model: ModelIdentity) -> list[FrameResult | None]:
-        """The cached result of each frame, None where there is none."""
-        nothing: list[FrameResult | None] = [None] * len(frames)
+    def get(self, frames: Sequence[EncodedFrame], model: ModelIdentity) -> list[FrameResult | None] | None:
+        """The cached result of each frame, None where there is none; no list at all while Redis is away."""
         if not frames:
-            return nothing
+            return []
         if self._rest.resting:
-            self.skipped += len(frames)
-            return nothing
+            return None
         try:
             entries = cast(
                 "list[bytes | None]", self._client.mget([_key(frame, model.digest) for frame in frames])
             )
         except redis.RedisError as error:
             self._rest.failed(error)
-            self.skipped += len(frames)
-            return nothing
+            return None
         return [_read(entry, frame) for entry, frame in zip(entries, frames, strict=True)]
 
     def put(self, frames: Sequence[EncodedFrame], results: Sequence[FrameResult]) -> None:
