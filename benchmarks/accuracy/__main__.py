@@ -12,8 +12,11 @@ from rich.progress import Progress
 from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
 from benchmarks.accuracy.page import accuracy_speed_svg, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
-from models.weights.registry import available
+from models.weights.files import read_weights
+from models.weights.registry import available, locate
 
+NARROW = "-narrow."
+"""In the version of weights that a narrow recipe made: `edrnet-narrow.600`."""
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -31,10 +34,10 @@ def measure(
     ] = None,
 ) -> None:
     """Score networks under every protocol of their way of training; the files are to be committed."""
-    shipped = available()
-    for name in model or shipped:
+    for name in model or available():
+        _, info = read_weights(locate(name))
         for protocol in PROTOCOLS:
-            if protocol.narrow == (name not in shipped):
+            if protocol.narrow == (NARROW in info.version):
                 print(save(_evaluate(name, protocol, data), protocol))
 
 

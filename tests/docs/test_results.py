@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accuracy.evaluations import load
-from benchmarks.accuracy.page import accuracy_speed_svg, published, results_page
+from benchmarks.accuracy.evaluations import load, save
+from benchmarks.accuracy.page import NARROW, accuracy_speed_svg, published, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from models.weights.files import read_weights
 from models.weights.registry import available, locate
@@ -28,6 +28,18 @@ def test_the_page_shows_the_evaluations() -> None:
 def test_every_shipped_network_is_evaluated_as_it_ships(protocol: Protocol) -> None:
     versions = {found.model: found.version for found in load(protocol)}
     assert versions == {name: read_weights(locate(name))[1].version for name in available()}
+
+
+def test_networks_of_narrow_recipes_stand_apart_from_those_that_ship(tmp_path: Path) -> None:
+    shipped, narrow = PROTOCOLS[0], next(one for one in PROTOCOLS if one.narrow)
+    best = load(shipped)[0]
+    save(best, shipped, tmp_path)
+    assert NARROW not in results_page(tmp_path)
+    save(best.model_copy(update={"model": "edrnet-narrow"}), narrow, tmp_path)
+    above, _, below = results_page(tmp_path).partition(NARROW)
+    assert f"| {best.model} |" in above
+    assert "| edrnet-narrow |" in below
+    assert "edrnet-narrow" not in above + accuracy_speed_svg(tmp_path)
 
 
 def test_published_figures_are_of_a_protocol_and_say_where_they_come_from() -> None:
