@@ -13,12 +13,11 @@ from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame
 from ingest.simulation import SimulatedCoil
 from ingest.simulation.cameras import MM_PER_PX
 from ingest.sources.source import CoilSource, Picture, encoded_picture
+from tests.held_back import second_half_late
 
 SIDE_PX = 240
 """Below the network's tile of 256: one run of it per frame."""
 FRAMES_PER_CAMERA = 60
-HELD_BACK_S = 180.0
-"""Longer than a deployment with other numbers of replicas takes."""
 DEFECTS_PER_M = 8.0
 """Narrow bands see few of a strip's defects; with these every coil has events across frames and cameras."""
 LINE = "fault-line"
@@ -70,10 +69,7 @@ class HeldBack(SmallCoil):
 
     def frames(self) -> Iterator[EncodedFrame]:
         """The frames, half of them late."""
-        for frame in super().frames():
-            if frame.header.sequence >= FRAMES_PER_CAMERA // 2:
-                assert self.go.wait(HELD_BACK_S), "nobody let the second half go"
-            yield frame
+        return second_half_late(super().frames(), FRAMES_PER_CAMERA, self.go)
 
 
 class Rearranged:

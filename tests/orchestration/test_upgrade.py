@@ -28,6 +28,7 @@ from orchestration.line import CoilNotReportedError, start_line, stop_line, wait
 from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local
 from orchestration.streaming import stream
+from tests.held_back import second_half_late
 from tests.orchestration.line_logs import line_logs
 from workers.coil.grading import GradingRules
 from workers.coil.records import CoilReport
@@ -48,7 +49,6 @@ FIRST_FRAMES = 8
 FIRST_FRAMES_TIMEOUT_S = 120
 REPORT_TIMEOUT_S = 200
 SPEED_MPS = 0.4
-ROLLED_OUT_S = 300.0
 TERMINATED_S = 10.0
 
 
@@ -178,10 +178,7 @@ class HalfHeldBack(SimulatedSource):
         self._event = event
 
     def frames(self) -> Iterator[EncodedFrame]:
-        for frame in super().frames():
-            if frame.header.sequence >= COIL.frames_per_camera // 2:
-                assert self._event.wait(ROLLED_OUT_S)
-            yield frame
+        return second_half_late(super().frames(), COIL.frames_per_camera, self._event)
 
 
 def _wait_for_frames(settings: Settings) -> None:
