@@ -12,7 +12,9 @@ import pytest
 pytestmark = pytest.mark.timeout(60)
 
 WAIT_S = 20
+# Two threads write: a line goes out in one call, where print could let the other's line come between.
 WAITING = """
+import os
 import threading
 from orchestration.termination import end_on_sigterm
 
@@ -20,21 +22,21 @@ from orchestration.termination import end_on_sigterm
 starter = threading.Thread(target=lambda: end_on_sigterm(tidy))
 starter.start()
 starter.join()
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 while True:
     threading.Event().wait(0.05)
 """
-TIDY = 'def tidy():\n    print("tidied", flush=True)'
+TIDY = 'def tidy():\n    os.write(1, b"tidied\\n")'
 SLOW = """
 import sys
 def tidy():
-    print("tidying", flush=True)
+    os.write(1, b"tidying\\n")
     sys.stdin.readline()
-    print("tidied", flush=True)
+    os.write(1, b"tidied\\n")
 """
 FAILING = "def tidy():\n    raise OSError('no broker')"
 BESIDE_A_HANDLER = (
-    "import signal\nsignal.signal(signal.SIGTERM, lambda *_: print('handler too', flush=True))\n" + SLOW
+    "import signal\nsignal.signal(signal.SIGTERM, lambda *_: os.write(1, b'handler too\\n'))\n" + SLOW
 )
 
 
