@@ -13,14 +13,8 @@ from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import DEFAULT_KAFKA_PORT, KafkaSettings
 from orchestration.stack.java import ensure_jars, find_java
 from orchestration.stack.kafka_admin import kafka_admin
-from orchestration.stack.processes import (
-    Deadline,
-    ProcessId,
-    end,
-    free_port,
-    last_lines,
-    start_detached,
-)
+from orchestration.stack.ports import PortTakenError, ended_at_once, free_port, start_on_free_port
+from orchestration.stack.processes import Deadline, ProcessId, end, last_lines, start_detached
 from orchestration.stack.state import StartedPart
 from orchestration.stack.topics import MAX_RECORD_BYTES
 
@@ -41,9 +35,6 @@ JAVA_OPTIONS = (
     "-Dorg.apache.logging.log4j.level=WARN",
 )
 
-PORT_ATTEMPTS = 3
-"""A broker binds its port seconds after it was found free: of two that start at once, one loses it."""
-PORT_TAKEN = "Address already in use"
 META = "meta.properties"
 """Where a formatted log keeps the id of its cluster."""
 
@@ -85,10 +76,6 @@ num.io.threads=4
 """
 
 
-class _PortTakenError(StartError):
-    """Somebody else took the port while the broker was starting; another port is tried."""
-
-
 def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPart], None]) -> StartedPart:
     """Start a broker whose log lives in `directory`, and wait until it answers a metadata request.
 
@@ -105,12 +92,7 @@ def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPar
     log.unlink(missing_ok=True)
     command: list[str | Path] = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*"]
     preferred = _port(settings.bootstrap_servers)
-    for _ in range(PORT_ATTEMPTS - 1):
-        try:
-            return _start_at(free_port(preferred), command, directory, record)
-        except _PortTakenError:
-            preferred = 0
-    return _start_at(free_port(), command, directory, record)
+    return start_on_free_port(preferred, lambda port: _start_at(port, command, directory, record))
 
 
 def _start_at(
@@ -152,15 +134,14 @@ def _wait(process: ProcessId, address: str, log: Path) -> None:
     connection = KafkaConnection(bootstrap_servers=address)
     while not deadline.passed:
         if not process.find():
-            kind = _PortTakenError if PORT_TAKEN in log.read_text("utf-8", "replace") else StartError
-            raise kind(f"Kafka ended at once; {log} ends with:\n{last_lines(log)}")
+            raise ended_at_once("Kafka", log)
         try:
             cluster = check(connection)
         except UnreachableError:
             deadline.pause()
             continue
         if cluster not in (log.parent / "data" / META).read_text("utf-8"):
-            raise _PortTakenError(f"another Kafka has come up at {address}")
+            raise PortTakenError(f"another Kafka has come up at {address}")
         return
     raise StartError(
         f"Kafka did not answer at {address} within {START_TIMEOUT_S:.0f} s; "

@@ -120,19 +120,6 @@ def with_environment(name: str, value: str) -> list[ProcessId]:
     return found
 
 
-def free_port(preferred: int = 0) -> int:
-    """The preferred TCP port of the loopback interface when nobody listens there, else any free one."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no free TCP port on 127.0.0.1")
-
-
 def listens(address: str, timeout_s: float = 1.0) -> bool:
     """Whether something accepts connections at `host:port`."""
     host, _, port = address.rpartition(":")

@@ -19,10 +19,10 @@ import psutil
 
 from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import RaySettings
+from orchestration.stack.ports import free_port
 from orchestration.stack.processes import (
     ProcessId,
     end,
-    free_port,
     last_lines,
     listens,
     start_detached,

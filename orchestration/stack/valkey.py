@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,8 @@ import redis
 
 from orchestration.errors import MissingProgramError, StartError, UnreachableError
 from orchestration.settings import DEFAULT_REDIS_PORT, RedisSettings
-from orchestration.stack.processes import Deadline, ProcessId, end, free_port, last_lines, start_detached
+from orchestration.stack.ports import PortTakenError, ended_at_once, start_on_free_port
+from orchestration.stack.processes import Deadline, ProcessId, end, last_lines, start_detached
 from orchestration.stack.state import StartedPart
 
 START_TIMEOUT_S = 15.0
@@ -33,11 +35,7 @@ def start(settings: RedisSettings, directory: Path, record: Callable[[StartedPar
     """
     program = find_program()
     directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "valkey.log"
-    log.unlink(missing_ok=True)
-    port = free_port(urlsplit(settings.url).port or DEFAULT_REDIS_PORT)
     options = {
-        "port": port,
         "bind": "127.0.0.1",
         "dir": directory,
         # Everything in it can be rebuilt, so nothing is written to disk.
@@ -49,7 +47,16 @@ def start(settings: RedisSettings, directory: Path, record: Callable[[StartedPar
     command: list[str | Path] = [program]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    process = start_detached(command, log)
+    preferred = urlsplit(settings.url).port or DEFAULT_REDIS_PORT
+    return start_on_free_port(preferred, lambda port: _start_at(port, command, directory, record))
+
+
+def _start_at(
+    port: int, command: list[str | Path], directory: Path, record: Callable[[StartedPart], None]
+) -> StartedPart:
+    log = directory / "valkey.log"
+    log.unlink(missing_ok=True)
+    process = start_detached([*command, "--port", str(port)], log)
     part = StartedPart(address=f"redis://127.0.0.1:{port}/0", processes=(process,), directory=directory)
     record(part)
     try:
@@ -66,6 +73,12 @@ def check(settings: RedisSettings) -> None:
     Raises:
         UnreachableError: no answer, or a refusal.
     """
+    with _asking(settings) as client:
+        client.ping()
+
+
+@contextmanager
+def _asking(settings: RedisSettings) -> Iterator[redis.Redis]:
     client = redis.Redis.from_url(
         settings.url,
         **settings.client_options(),
@@ -73,7 +86,7 @@ def check(settings: RedisSettings) -> None:
         socket_connect_timeout=REACH_TIMEOUT_S,
     )
     try:
-        client.ping()
+        yield client
     except redis.RedisError as error:
         # The URL may carry a password; the error names host and port.
         raise UnreachableError(f"Redis does not answer: {error}") from None
@@ -107,13 +120,16 @@ def _wait(process: ProcessId, settings: RedisSettings, log: Path) -> None:
     deadline = Deadline(START_TIMEOUT_S)
     while not deadline.passed:
         if not process.find():
-            raise StartError(f"Valkey ended at once; {log} ends with:\n{last_lines(log)}")
+            raise ended_at_once("Valkey", log)
         try:
-            check(settings)
+            with _asking(settings) as client:
+                answering = client.info("server")["process_id"]
         except UnreachableError:
             deadline.pause(0.02)
-        else:
-            return
+            continue
+        if answering != process.pid:
+            raise PortTakenError(f"another server has come up at {settings.url}")
+        return
     raise StartError(
         f"Valkey did not answer within {START_TIMEOUT_S:.0f} s; its log ends with:\n{last_lines(log)}"
     )

@@ -19,7 +19,8 @@ from ingest.sources.source import Source
 from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import RedisSettings, Settings
 from orchestration.stack import Stack, ray_local, serve, valkey
-from orchestration.stack.processes import ProcessId, end, free_port
+from orchestration.stack.ports import free_port
+from orchestration.stack.processes import ProcessId, end
 from orchestration.stack.state import PartName, StartedPart
 from orchestration.streaming import stream
 from tests.faults.outside import Outside

@@ -24,7 +24,7 @@ from ingest.records import CameraClosed, FrameHeader
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
 from orchestration.settings import Settings
 from orchestration.stack import Stack
-from orchestration.stack.processes import free_port
+from orchestration.stack.ports import free_port
 from orchestration.streaming import stream
 from tests.faults.calm import CalmLine
 from tests.faults.line import FaultLine, kill, moment

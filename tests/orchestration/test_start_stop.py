@@ -30,7 +30,7 @@ from orchestration.line import CoilNotReportedError, start_line, stop_line, wait
 from orchestration.loop_thread import LoopThread
 from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local, serve
-from orchestration.stack.processes import free_port
+from orchestration.stack.ports import free_port
 from orchestration.stack.state import PartName, StackState
 from tests.orchestration.line_logs import line_logs
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from ingest.kafka import KafkaConnection
 from orchestration.stack import kafka as kafka_server
 from orchestration.stack.java import ensure_jars, find_java
-from orchestration.stack.processes import Deadline, end, free_port, last_lines, listens, start_detached
+from orchestration.stack.ports import free_port
+from orchestration.stack.processes import Deadline, end, last_lines, listens, start_detached
 
 USER = "strip"
 PASSWORD = "right-one"  # noqa: S105 - of a broker that lives as long as a test

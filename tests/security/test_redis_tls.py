@@ -12,7 +12,7 @@ import pytest
 from orchestration.errors import UnreachableError
 from orchestration.settings import RedisSettings
 from orchestration.stack import valkey
-from orchestration.stack.processes import free_port
+from orchestration.stack.ports import free_port
 from tests.security.locked_redis import redis_server
 from tests.workers.streams.frames import InThisProcess, frame
 from workers.streams.redis_client import redis_client

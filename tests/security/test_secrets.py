@@ -12,7 +12,7 @@ from orchestration.errors import SettingsError, UnreachableError
 from orchestration.settings import RedisSettings
 from orchestration.settings_layers import load
 from orchestration.stack import valkey
-from orchestration.stack.processes import free_port
+from orchestration.stack.ports import free_port
 from tests.orchestration.cli.conftest import Coilwatch, coilwatch
 from tests.security.locked_redis import redis_server
 from tests.workers.streams.frames import frame

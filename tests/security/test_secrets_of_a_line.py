@@ -12,7 +12,8 @@ from ingest.publisher import Publisher
 from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import RedisSettings, Settings
 from orchestration.stack import Stack, valkey
-from orchestration.stack.processes import Deadline, free_port
+from orchestration.stack.ports import free_port
+from orchestration.stack.processes import Deadline
 from orchestration.streaming import stream
 from tests.faults.small_coil import SmallCoil
 from tests.orchestration.line_logs import line_logs

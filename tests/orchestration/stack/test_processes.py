@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ from orchestration.stack.processes import (
     Deadline,
     ProcessId,
     end,
-    free_port,
     last_lines,
     listens,
     start_detached,
@@ -76,15 +74,6 @@ def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
     finally:
         end([process])
     assert with_environment("COILWATCH_MARK", str(tmp_path)) == []
-
-
-def test_a_taken_port_is_not_free() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = server.getsockname()[1]
-        assert listens(f"127.0.0.1:{taken}")
-        assert free_port(taken) != taken
-    assert not listens(f"127.0.0.1:{taken}")
-    assert free_port(taken) == taken
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1", "127.0.0.1:port"])

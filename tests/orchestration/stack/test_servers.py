@@ -12,8 +12,9 @@ from ingest.kafka import KafkaConnection
 from orchestration.errors import MissingProgramError, StartError, UnreachableError
 from orchestration.settings import KafkaSettings, RaySettings, RedisSettings
 from orchestration.stack import kafka as kafka_server
-from orchestration.stack import ray_local, valkey
-from orchestration.stack.processes import end, free_port
+from orchestration.stack import ports, ray_local, valkey
+from orchestration.stack.ports import free_port
+from orchestration.stack.processes import end
 from orchestration.stack.state import StartedPart
 
 
@@ -35,18 +36,19 @@ def test_a_kafka_that_ends_shows_its_last_log_lines(tmp_path: Path, monkeypatch:
     assert not recorded[0].alive
 
 
+@pytest.fixture
+def port_found_free_by_all(monkeypatch: pytest.MonkeyPatch) -> int:
+    """As for servers that start in one moment: each finds the same port free, and only one gets it."""
+    port = free_port()
+    monkeypatch.setattr(ports, "free_port", lambda preferred=0: port if preferred == port else free_port())
+    return port
+
+
 @pytest.mark.stack
 def test_two_kafkas_that_start_at_once_on_one_port_both_come_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, port_found_free_by_all: int
 ) -> None:
-    """Both find the port free; the one that loses it takes another, and none takes the other for itself."""
-    port = free_port()
-
-    def found_free_by_both(preferred: int = 0) -> int:
-        return port if preferred == port else free_port(preferred)
-
-    monkeypatch.setattr(kafka_server, "free_port", found_free_by_both)
-    settings = KafkaSettings(embedded=True, bootstrap_servers=f"127.0.0.1:{port}")
+    settings = KafkaSettings(embedded=True, bootstrap_servers=f"127.0.0.1:{port_found_free_by_all}")
     folders = [tmp_path / "one", tmp_path / "other"]
     with ThreadPoolExecutor(2) as pool:
         parts = list(pool.map(lambda folder: kafka_server.start(settings, folder, lambda _: None), folders))
@@ -57,6 +59,24 @@ def test_two_kafkas_that_start_at_once_on_one_port_both_come_up(
             end(part.processes)
     assert len({part.address for part in parts}) == 2
     assert len(clusters) == 2
+
+
+@pytest.mark.stack
+def test_valkeys_that_start_at_once_on_one_port_all_come_up(
+    tmp_path: Path, port_found_free_by_all: int
+) -> None:
+    settings = RedisSettings(url=f"redis://127.0.0.1:{port_found_free_by_all}/0")
+    folders = [tmp_path / str(number) for number in range(4)]
+    with ThreadPoolExecutor(len(folders)) as pool:
+        parts = list(pool.map(lambda folder: valkey.start(settings, folder, lambda _: None), folders))
+    try:
+        for part in parts:
+            valkey.check(RedisSettings(url=part.address))
+            assert part.alive
+    finally:
+        for part in parts:
+            end(part.processes)
+    assert len({part.address for part in parts}) == len(parts)
 
 
 def test_no_kafka_is_one_clear_error() -> None:

@@ -12,7 +12,7 @@ from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from orchestration.errors import UnreachableError
 from orchestration.settings import Settings
-from orchestration.stack.processes import free_port
+from orchestration.stack.ports import free_port
 from orchestration.stack.status import lag_of
 from orchestration.stack.strip_lag import seconds_behind
 from tests.workers.streams.frames import frame
