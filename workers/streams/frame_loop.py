@@ -12,6 +12,7 @@ asked for.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -41,6 +42,10 @@ BRIEF_POLL_S = 0.01
 
 MOST_FAILURES = 5
 """Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
+FIRST_PAUSE_S = 0.1
+"""After the first of them nothing is fetched for about so long, after each further one for twice as long."""
+JITTER = (0.5, 1.5)
+"""Workers that met the same broker do not come back in step."""
 CLOSE_TIMEOUT_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -90,6 +95,8 @@ class FrameLoop:
         self._gathering = Gathering(self._settings, clock)
         self._in_flight: deque[Batch] = deque()
         self._failures = 0
+        self._clock = clock
+        self._resume_at = clock()
         self._untold: defaultdict[CoilKey, Counter[str]] = defaultdict(Counter)
         self._rebalances = Rebalances(consumer)
         consumer.subscribe([FRAMES_TOPIC], listener=self._rebalances)
@@ -116,10 +123,11 @@ class FrameLoop:
         self._gathering.clear()
 
     def _fetch(self) -> None:
-        """Poll Kafka, with all partitions paused while the next batch is full already."""
-        if self._gathering.full:
+        """Poll Kafka, with all partitions paused while the next batch is full or a failure is just over."""
+        recovering = self._clock() < self._resume_at
+        if recovering or self._gathering.full:
             self._consumer.pause(*self._consumer.assignment())
-            self._poll(0.0)
+            self._poll(BRIEF_POLL_S if recovering else 0.0)
         else:
             self._consumer.resume(*self._consumer.paused())
             busy = self._in_flight or len(self._gathering)
@@ -197,7 +205,7 @@ class FrameLoop:
         self._producer.send(DEAD_LETTERS_TOPIC, **dead_letter(record, error, attempts))
 
     def _roll_back(self, error: KafkaError) -> None:
-        """Abort, and read again from the committed offsets.
+        """Abort, and read again from the committed offsets: at once as a new member, else after a pause.
 
         Raises:
             KafkaError: it happened too often in a row, Kafka did not answer, or the producer is fenced: a new
@@ -211,6 +219,9 @@ class FrameLoop:
         self._producer.abort_transaction()
         if isinstance(error, CommitFailedError):
             self._rebalances.join_again()
+        else:
+            pause_s = FIRST_PAUSE_S * 2 ** (self._failures - 1) * random.uniform(*JITTER)
+            self._resume_at = self._clock() + pause_s
         self._begin_again()
 
     def _after_commit(self, batch: Batch, inspected: list[FrameResult]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 import pytest
@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaError
 
 from ingest.kafka import CONTROL_HEADER, DEAD_LETTERS_TOPIC, FRAME_HEADER
 from ingest.records import EncodedFrame, FrameHeader
@@ -37,12 +38,14 @@ from tests.workers.streams.kafka_model import (
 from workers.inspection.records import FrameResult, ModelIdentity
 from workers.streams import frame_loop
 from workers.streams.dead_letters import ORIGIN_HEADER, Origin
-from workers.streams.frame_loop import FrameLoop
+from workers.streams.frame_loop import FIRST_PAUSE_S, JITTER, MOST_FAILURES, FrameLoop
 from workers.streams.settings import FrameLoopSettings
 
 WORKERS = 2
 PARTITIONS = 3
 SETTINGS = FrameLoopSettings(batch_frames=3, batch_bytes=1024, batches_in_flight=2)
+PAUSES_S = FIRST_PAUSE_S * 2**MOST_FAILURES * JITTER[1]
+"""Longer than any pause after a failure."""
 UNREADABLE_EVERY = 5
 FRAME = frame("C1", 0)
 MODEL = ModelIdentity(name="model", version="1", digest="0" * 32)
@@ -77,13 +80,11 @@ class Inspections:
 class Worker:
     """One process with a frame loop."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, clock: Callable[[], float]) -> None:
         self.consumer = Consumer(broker)
         self.producer = Producer(broker)
         self.inspections = Inspections()
-        self.loop = FrameLoop(
-            self.consumer, self.producer, self.inspections, settings=SETTINGS, clock=lambda: 0.0
-        )
+        self.loop = FrameLoop(self.consumer, self.producer, self.inspections, settings=SETTINGS, clock=clock)
 
 
 class FrameProtocol(RuleBasedStateMachine):
@@ -93,6 +94,7 @@ class FrameProtocol(RuleBasedStateMachine):
         self.workers: dict[int, Worker] = {}
         self.dead: list[Worker] = []
         self.published = 0
+        self.now = 0.0
 
     @initialize(partitions=st.integers(1, PARTITIONS))
     def a_group_at_work(self, partitions: int) -> None:
@@ -129,7 +131,11 @@ class FrameProtocol(RuleBasedStateMachine):
     @rule(worker=workers)
     def start(self, worker: int) -> None:
         if worker not in self.workers:
-            self.workers[worker] = Worker(self.broker)
+            self.workers[worker] = Worker(self.broker, lambda: self.now)
+
+    @rule(seconds=st.floats(0.01, PAUSES_S))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
 
     @rule(worker=workers, part=st.sampled_from(["_fetch", "_start", "_finish", "step"]))
     def run(self, worker: int, part: str) -> None:
@@ -234,6 +240,7 @@ class FrameProtocol(RuleBasedStateMachine):
                 break
             while self.dead:
                 self.expire_a_dead_session()
+            self.pass_time(PAUSES_S)
             for name in list(self.workers):
                 self._end_inspections(name)
                 self._run(name, "step")
@@ -242,7 +249,8 @@ class FrameProtocol(RuleBasedStateMachine):
         self.records_below_the_committed_offsets_have_one_trace_each_and_no_other_has_any()
 
     def _settle(self) -> None:
-        """Everybody learns who has what."""
+        """Everybody learns who has what, and nobody pauses any more."""
+        self.pass_time(PAUSES_S)
         for worker in [*range(WORKERS), *range(WORKERS)]:
             self.work_on(worker, 2)
 
@@ -318,3 +326,26 @@ TestFrameProtocol = FrameProtocol.TestCase
 TestFrameProtocol.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_what_kafka_refused_is_read_again_after_pauses_that_grow() -> None:
+    broker, now = Broker(), 0.0
+    broker.add_partition()
+    worker = Worker(broker, lambda: now)
+    broker.publish(0, b".", [(FRAME_HEADER, _header(1).to_json())])
+    pauses: list[float] = []
+    for _ in range(MOST_FAILURES + 1):
+        since = now
+        while not worker.inspections.open:
+            now += FIRST_PAUSE_S / 100
+            worker.loop.step()
+        pauses.append(now - since)
+        worker.producer.fault = passing_fault("send")
+        worker.inspections.end(0)
+        if len(pauses) <= MOST_FAILURES:
+            worker.loop.step()
+    for number, pause in enumerate(pauses[1:]):
+        least, most = (FIRST_PAUSE_S * 2**number * factor for factor in JITTER)
+        assert least <= pause <= most + FIRST_PAUSE_S / 50
+    with pytest.raises(KafkaError, match="away"):
+        worker.loop.step()
