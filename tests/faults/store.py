@@ -1,10 +1,12 @@
-"""A report store that is not there for a while."""
+"""A report store that is not there, or takes nothing more, for a while."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 
 @contextmanager
@@ -20,3 +22,14 @@ def store_gone(store: Path) -> Iterator[None]:
         store.unlink()
         if aside.exists():
             aside.rename(store)
+
+
+@contextmanager
+def store_full(worker: psutil.Process, room: int) -> Iterator[None]:
+    """What a full disk is to a process, though nobody need fill one: no file takes more than that."""
+    before = worker.rlimit(psutil.RLIMIT_FSIZE)
+    worker.rlimit(psutil.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        worker.rlimit(psutil.RLIMIT_FSIZE, before)

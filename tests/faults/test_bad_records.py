@@ -11,10 +11,11 @@ import numpy as np
 from kafka import KafkaProducer
 
 from ingest.kafka import CONTROL_HEADER, FRAME_HEADER, FRAMES_TOPIC
+from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from tests.faults.calm import CalmLine
-from tests.faults.line import FaultLine
-from tests.faults.marks import each_seed, fault_test
+from tests.faults.line import FaultLine, kill
+from tests.faults.marks import each_seed, each_seed_slowly, fault_test
 from tests.faults.small_coil import Rearranged, SmallCoil
 from tests.faults.verdict import expect_calm_report
 from tests.workers.streams.header_names import NameInBytes
@@ -86,6 +87,33 @@ def test_frames_twice_and_out_of_order(
     random_.shuffle(shuffled)
     with line.streaming(Rearranged(coil, shuffled), speed_mps=None):
         expect_calm_report(line, calm, coil, coil.key)
+
+
+@each_seed_slowly
+def test_late_frames_revise_a_report_though_the_coil_worker_dies(
+    line: FaultLine, calm: CalmLine, random_: random.Random, seed: int
+) -> None:
+    coil = SmallCoil(f"late-{seed}", seed)
+    frames = list(coil.frames())
+    late = random_.sample(frames, 3)
+    rest = Rearranged(coil, [frame for frame in frames if frame not in late])
+    with line.streaming(rest, speed_mps=None):
+        expect_calm_report(line, calm, rest, coil.key)
+    first = line.report(coil.key)
+    with Publisher(line.settings.kafka.connection()) as publisher:
+        for frame in late:
+            publisher.send(frame)
+    kill(line.replicas("CoilWorker")[0])
+
+    def is_whole() -> bool:
+        return not any(camera.missing for camera in read_report(line.report(coil.key)).cameras)
+
+    line.until("the late frames count", is_whole)
+    whole, revised = read_report(calm.report(coil)), read_report(line.report(coil.key))
+    assert (revised.cameras, revised.holes, revised.events) == (whole.cameras, (), whole.events)
+    assert sum(revision.late_frames for revision in revised.revisions) == len(late)
+    kept = line.store().joinpath(coil.key[0], coil.key[1], "run-1", "revision-1", "report.json")
+    assert kept.read_bytes() == first
 
 
 def _send(line: FaultLine, records: Sequence[tuple[bytes, Headers]]) -> None:

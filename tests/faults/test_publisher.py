@@ -186,13 +186,15 @@ def test_while_kafka_is_well_the_disk_is_not_used(broker: Broker, coil: str, tmp
     expect_everything(arrived(broker.connection, coil), coil, once=True)
 
 
+@each_seed
 def test_a_broker_that_stands_still_does_not_make_the_strip_wait(
-    broker: Broker, coil: str, tmp_path: Path
+    broker: Broker, coil: str, tmp_path: Path, random_: random.Random, seed: int
 ) -> None:
     options = SpoolOptions(tmp_path, LIMIT_BYTES, spool_after_s=0.5)
     with SpoolingPublisher(broker.connection, options) as publisher:
         streaming = Streaming(publisher, coil)
-        until(lambda: publisher.progress.frames_acknowledged > 100)
+        at = random_.randint(1, FRAMES)
+        until(lambda: publisher.progress.frames_acknowledged > at)
         broker.process().suspend()
         try:
             streaming.wait()
@@ -210,12 +212,15 @@ def test_a_broker_that_stands_still_does_not_make_the_strip_wait(
     expect_everything(arrived(broker.connection, coil), coil, once=True)
 
 
-@pytest.mark.slow
-def test_a_killed_broker_that_comes_back_gets_everything(broker: Broker, coil: str, tmp_path: Path) -> None:
+@each_seed_slowly
+def test_a_killed_broker_that_comes_back_gets_everything(
+    broker: Broker, coil: str, tmp_path: Path, random_: random.Random, seed: int
+) -> None:
     options = SpoolOptions(tmp_path, LIMIT_BYTES, spool_after_s=0.5)
     with SpoolingPublisher(broker.connection, options) as publisher:
         streaming = Streaming(publisher, coil)
-        until(lambda: publisher.progress.frames_acknowledged > 100)
+        at = random_.randint(1, FRAMES)
+        until(lambda: publisher.progress.frames_acknowledged > at)
         kill(broker.process())
         streaming.wait()
         assert publisher.progress.frames_acknowledged == 2 * FRAMES
@@ -316,15 +321,16 @@ def test_frames_dropped_at_the_limit_are_named_in_the_closing(
     assert named | set(came.frames) == {(name, at) for name in ("left", "right") for at in range(FRAMES)}
 
 
+@each_seed
 def test_a_full_disk_is_said_and_what_was_acknowledged_is_kept(
-    broker: Broker, coil: str, tmp_path: Path
+    broker: Broker, coil: str, tmp_path: Path, random_: random.Random, seed: int
 ) -> None:
     options = SpoolOptions(tmp_path, LIMIT_BYTES, spool_after_s=0.2)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     broker.process().suspend()
     try:
         publisher = SpoolingPublisher(broker.connection, options)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100 * FRAME_BYTES, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (random_.randint(50, 150) * FRAME_BYTES, hard))
         with pytest.raises(SpoolError, match=r"File too large; frame \d+ of .* was not taken"), publisher:
             stream(PlainCoil(coil, FRAMES), publisher, speed_mps=SPEED_MPS)
         acknowledged = publisher.progress.frames_acknowledged

@@ -1,13 +1,13 @@
-"""The report store is gone when a coil closes."""
+"""The report store is gone, or full, when a coil closes."""
 
 from __future__ import annotations
 
 from tests.faults.calm import CalmLine
 from tests.faults.figures import Figures
 from tests.faults.line import FaultLine
-from tests.faults.marks import each_seed, fault_test
+from tests.faults.marks import each_seed, each_seed_slowly, fault_test
 from tests.faults.small_coil import SmallCoil
-from tests.faults.store import store_gone
+from tests.faults.store import store_full, store_gone
 from tests.faults.verdict import expect_calm_report
 
 pytestmark = fault_test
@@ -27,3 +27,18 @@ def test_the_report_store_is_gone_at_closing(
     expect_calm_report(line, calm, coil, coil.key)
     assert line.outside.closings(coil.key) == 1
     figures.add("report store back", seed, recovered_s=recovered_s)
+
+
+@each_seed_slowly
+def test_the_report_store_is_full_at_closing(line: FaultLine, calm: CalmLine, seed: int) -> None:
+    coil = SmallCoil(f"full-store-{seed}", seed)
+    room = len(calm.report(coil)) // 2
+    with store_full(line.replicas("CoilWorker")[0], room), line.streaming(coil, speed_mps=None):
+        line.until(f"{coil.key[1]} closed", lambda: line.outside.closings(coil.key))
+        waits = f"report of coil {coil.key[1]} waits"
+        line.until("the coil worker has met it", lambda: waits in line.logs())
+        assert not line.reported(coil.key)
+    expect_calm_report(line, calm, coil, coil.key)
+    assert line.outside.closings(coil.key) == 1
+    left = [file.name for file in line.store().rglob("*") if file.is_file() and file.suffix == ".tmp"]
+    assert left == []

@@ -110,6 +110,7 @@ def test_nine_of_ten_planted_defects_are_found_and_none_is_split_at_a_border(cal
     }
 
 
+@pytest.mark.slow
 def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
     coil = SimulatedCoil(length_m=KILLED_COIL_M, seed=11, coil="killed-worker")
     calm = calm_report(coil)
@@ -134,6 +135,7 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
     assert finished_report(coil, line) == calm
 
 
+@pytest.mark.slow
 def test_other_batches_and_partitions_report_the_same(tmp_path: Path, calm_sample: bytes) -> None:
     with running_line(settings_for(tmp_path, batch_frames=3, partitions=3)) as settings:
         assert distributed_report(SimulatedCoil(), settings) == calm_sample

@@ -37,7 +37,13 @@ FAMILIES = (
 """One of each structure: the others differ from one of these in a number only."""
 
 SIZE_PX = 64
-EXPORTED = tuple(name for name in FAMILIES if name not in {"u2net", "csnet-x1"})
+SHIPPED = ("coilnet-m", "coilgate", "csnet-l-x2")
+"""What the shipped weights are of: their exports are tried with every run, and the pruned structure's."""
+EXPORTED = tuple(
+    name if name in SHIPPED else pytest.param(name, marks=pytest.mark.slow)
+    for name in FAMILIES
+    if name not in {"u2net", "csnet-x1"}
+)
 """Those two are the code of u2netp and of csnet-l-x2, whose pruned branches say more; each export is slow."""
 
 OUTLINING = tuple(name for name in FAMILIES if name != "coilgate")

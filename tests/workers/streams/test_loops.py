@@ -24,6 +24,7 @@ from ingest.kafka import (
 from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
+from tests.workers.streams.topics import begin_at_the_end
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
 from workers.coil.records import CoilReport
@@ -120,6 +121,8 @@ class Line:
 @pytest.fixture
 def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Line]:
     line = Line(kafka, redis_url, tmp_path)
+    begin_at_the_end(kafka, f"frames-{line.group}")
+    begin_at_the_end(kafka, f"coils-{line.group}", INSPECTIONS_TOPIC)
     line.redis.flushall()
     yield line
     line.close()
