@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -80,7 +82,8 @@ def run_soak(
 ) -> None:
     """Send coils through a line under a random fault every 30 s; exits 1 when a promise was not kept."""
     console = Console(stderr=True)
-    with console.status(f"{minutes:g} minutes of coils and faults ..."):
+    # Ray tells of killed workers on standard output, where the figures go.
+    with redirect_stdout(sys.stderr), console.status(f"{minutes:g} minutes of coils and faults ..."):
         result = soak(minutes * 60, seed=seed, speed_mps=speed_mps)
     console.print(_soak_table(result))
     for problem in result.broken:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
-from ingest.kafka import INSPECTIONS_TOPIC
 from ingest.publisher import Publisher
 from ingest.records import EncodedFrame
 from ingest.simulation import SimulatedCoil
@@ -24,31 +20,27 @@ from models.weights import locate, save_weights
 from models.weights.files import read_weights
 from orchestration.errors import StartError
 from orchestration.inspector import open_inspector
-from orchestration.line import CoilNotReportedError, start_line, stop_line, wait_for_report
+from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local
 from orchestration.streaming import stream
-from tests.held_back import second_half_late
-from tests.orchestration.line_logs import line_logs
-from workers.coil.grading import GradingRules
+from tests.orchestration.mid_coil import (
+    COIL,
+    KEY,
+    REPORT_TIMEOUT_S,
+    calm_report,
+    coil_under_way,
+    inspections_of,
+)
 from workers.coil.records import CoilReport
-from workers.in_process import inspect_coil
 from workers.inspection.inspector import Inspector
 from workers.inspection.records import Inspection
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
-from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey, read_inspection_record
-from workers.streams.redis_client import redis_client
+from workers.streams.messages import CoilKey
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
-COIL = SimulatedCoil(length_m=16.0, seed=11, coil="upgraded")
-KEY: CoilKey = (COIL.line, COIL.coil, 1)
-FIRST_FRAMES = 8
-FIRST_FRAMES_TIMEOUT_S = 120
-REPORT_TIMEOUT_S = 200
-SPEED_MPS = 0.4
 TERMINATED_S = 10.0
 
 
@@ -80,20 +72,10 @@ def upgraded(settings: Settings, retrained: Path) -> Iterator[Settings]:
     """The line after a coil that ran through a SIGTERM of a worker of each kind and then an upgrade."""
     stack = Stack(settings)
     try:
-        running = start_line(stack)
-        rolled_out = threading.Event()
-        sending = threading.Thread(target=_send, args=(running, rolled_out))
-        sending.start()
-        _wait_for_frames(running)
-        for deployment in ("FrameWorker", "Inspector", "CoilWorker"):
-            _terminate_one(settings, deployment)
-        upgraded = start_line(Stack(with_model(settings, retrained)))
-        rolled_out.set()
-        sending.join()
-        try:
-            wait_for_report(upgraded, KEY, timeout_s=REPORT_TIMEOUT_S)
-        except CoilNotReportedError as error:
-            pytest.fail(f"{error}\n{line_logs(settings.run_directory)}")
+        with coil_under_way(start_line(stack)):
+            for deployment in ("FrameWorker", "Inspector", "CoilWorker"):
+                _terminate_one(settings, deployment)
+            upgraded = start_line(Stack(with_model(settings, retrained)))
         yield upgraded
     finally:
         stop_line(stack)
@@ -117,7 +99,7 @@ def test_all_frames_are_inspected_once_and_the_report_lists_both_models(
     }
     assert set(report.models) == set(inspectors)
 
-    inspections = _inspections(upgraded)
+    inspections = inspections_of(upgraded)
     names = Counter((record.side, record.camera, record.sequence) for record in inspections)
     assert (len(names), set(names.values())) == (frames, {1})
     assert _as_their_models_say(inspections, {model.digest: i for model, i in inspectors.items()})
@@ -155,39 +137,8 @@ def test_where_the_new_inspectors_cannot_start_the_old_ones_go_on(
     assert [row.health for row in Stack(settings).status()] == ["up"] * 4
 
 
-def calm_report(settings: Settings) -> CoilReport:
-    inspector = open_inspector(settings, threads=2)
-    rules = GradingRules.load(settings.grading.file)
-    return inspect_coil(SimulatedSource(COIL), inspector, rules=rules, joining=settings.joining).report
-
-
 def apart_from_revisions(report: CoilReport) -> bytes:
     return report_json(report.model_copy(update={"revision": 1, "revisions": (), "tombstones": ()}))
-
-
-def _send(settings: Settings, rolled_out: threading.Event) -> None:
-    with Publisher(settings.kafka.connection()) as publisher:
-        stream(HalfHeldBack(rolled_out), publisher, speed_mps=SPEED_MPS)
-
-
-class HalfHeldBack(SimulatedSource):
-    """The coil, of which the second half comes behind an event: however long an upgrade takes."""
-
-    def __init__(self, event: threading.Event) -> None:
-        super().__init__(COIL)
-        self._event = event
-
-    def frames(self) -> Iterator[EncodedFrame]:
-        return second_half_late(super().frames(), COIL.frames_per_camera, self._event)
-
-
-def _wait_for_frames(settings: Settings) -> None:
-    live_view = LiveView(redis_client(settings.redis.url))
-    deadline = time.monotonic() + FIRST_FRAMES_TIMEOUT_S
-    while (seen := live_view.read(KEY)) is None or seen.inspected < FIRST_FRAMES:
-        if time.monotonic() > deadline:
-            pytest.fail(f"no {FIRST_FRAMES} frames inspected\n{line_logs(settings.run_directory)}")
-        threading.Event().wait(0.05)
 
 
 def _terminate_one(settings: Settings, deployment: str) -> None:
@@ -205,24 +156,6 @@ def _title(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
-
-
-def _inspections(settings: Settings) -> list[Inspection]:
-    consumer = KafkaConsumer(**settings.kafka.connection().client_options(), isolation_level="read_committed")
-    try:
-        partitions = [
-            TopicPartition(INSPECTIONS_TOPIC, p) for p in consumer.partitions_for_topic(INSPECTIONS_TOPIC)
-        ]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        messages = []
-        while any(consumer.position(partition) < end for partition, end in ends.items()):
-            for records in consumer.poll(500).values():
-                messages += [read_inspection_record(record.value) for record in records]
-    finally:
-        consumer.close()
-    return [message for message in messages if isinstance(message, Inspection)]
 
 
 def _as_their_models_say(inspections: list[Inspection], inspectors: dict[str, Inspector]) -> bool:
