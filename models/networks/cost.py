@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,8 +29,7 @@ def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
     Args:
         size: side of the image in pixels; None for the network's native size.
     """
-    network = _without_memory(name, **knobs)
-    return Cost(_parameters(network), _macs(network, size or NETWORKS[name].native_size))
+    return _counted(name, size or NETWORKS[name].native_size, tuple(sorted(knobs.items())))
 
 
 def count_parameters(name: str, **knobs: object) -> int:
@@ -44,6 +44,13 @@ def count_macs(name: str, size: int | None = None, **knobs: object) -> int:
         size: side of the image in pixels; None for the network's native size.
     """
     return cost(name, size, **knobs).macs
+
+
+@cache
+def _counted(name: str, side: int, knobs: tuple[tuple[str, object], ...]) -> Cost:
+    """Counting takes a second, and says the same each time."""
+    network = _without_memory(name, **dict(knobs))
+    return Cost(_parameters(network), _macs(network, side))
 
 
 def _without_memory(name: str, **knobs: object) -> SaliencyNetwork:
