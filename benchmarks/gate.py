@@ -35,8 +35,9 @@ from workers.inspection.settings import InspectionSettings
 SEVERSTAL = Path("severstal-frames")
 COIL_M = 12.0
 FAMILIES: tuple[Family, ...] = ("scaled", "brushed")
-COIL_SEEDS = (7, 8)
-"""Training tiles are cut from coils of seeds from 1,000 up, and from the other half of the crops."""
+COIL_SEEDS = tuple(range(7, 27))
+"""Enough for half a percent to be more than one tile. Training tiles are cut from coils of seeds from 1,000
+up, and from the other half of the crops."""
 
 WANTED_SHARE = 0.2
 """Of clean tiles, that a gate may let through. What it misses at a threshold that does so on these very coils

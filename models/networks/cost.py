@@ -29,7 +29,7 @@ def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
     Args:
         size: side of the image in pixels; None for the network's native size.
     """
-    return _counted(name, size or NETWORKS[name].native_size, tuple(sorted(knobs.items())))
+    return _counted(name, size, tuple(sorted(knobs.items())))
 
 
 def count_parameters(name: str, **knobs: object) -> int:
@@ -47,10 +47,10 @@ def count_macs(name: str, size: int | None = None, **knobs: object) -> int:
 
 
 @cache
-def _counted(name: str, side: int, knobs: tuple[tuple[str, object], ...]) -> Cost:
+def _counted(name: str, size: int | None, knobs: tuple[tuple[str, object], ...]) -> Cost:
     """Counting takes a second, and says the same each time."""
     network = _without_memory(name, **dict(knobs))
-    return Cost(_parameters(network), _macs(network, side))
+    return Cost(_parameters(network), _macs(network, size or NETWORKS[name].native_size))
 
 
 def _without_memory(name: str, **knobs: object) -> SaliencyNetwork:

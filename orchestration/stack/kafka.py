@@ -88,8 +88,6 @@ def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPar
     """
     java, jars = find_java(), ensure_jars()
     directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "kafka.log"
-    log.unlink(missing_ok=True)
     command: list[str | Path] = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*"]
     preferred = _port(settings.bootstrap_servers)
     return start_on_free_port(preferred, lambda port: _start_at(port, command, directory, record))
@@ -99,6 +97,7 @@ def _start_at(
     port: int, command: list[str | Path], directory: Path, record: Callable[[StartedPart], None]
 ) -> StartedPart:
     log = directory / "kafka.log"
+    log.unlink(missing_ok=True)
     properties = _write_properties(directory, port, free_port())
     if not (directory / "data" / META).exists():
         _format(command, properties, log)

@@ -123,7 +123,7 @@ def _wait(process: ProcessId, settings: RedisSettings, log: Path) -> None:
             raise ended_at_once("Valkey", log)
         try:
             with _asking(settings) as client:
-                answering = client.info("server")["process_id"]
+                answering = client.info("server").get("process_id")
         except UnreachableError:
             deadline.pause(0.02)
             continue

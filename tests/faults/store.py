@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -32,4 +32,5 @@ def store_full(worker: psutil.Process, room: int) -> Iterator[None]:
     try:
         yield
     finally:
-        worker.rlimit(psutil.RLIMIT_FSIZE, before)
+        with suppress(psutil.NoSuchProcess):
+            worker.rlimit(psutil.RLIMIT_FSIZE, before)

@@ -103,6 +103,7 @@ def test_late_frames_revise_a_report_though_the_coil_worker_dies(
     with Publisher(line.settings.kafka.connection()) as publisher:
         for frame in late:
             publisher.send(frame)
+    line.until_inspected(coil.key, len(frames) - len(late) + random_.randint(0, len(late)))
     kill(line.replicas("CoilWorker")[0])
 
     def is_whole() -> bool:
@@ -112,6 +113,8 @@ def test_late_frames_revise_a_report_though_the_coil_worker_dies(
     whole, revised = read_report(calm.report(coil)), read_report(line.report(coil.key))
     assert (revised.cameras, revised.holes, revised.events) == (whole.cameras, (), whole.events)
     assert sum(revision.late_frames for revision in revised.revisions) == len(late)
+    assert line.outside.coil(coil.key).repeated == {}
+    assert line.outside.lost_by_commit(line.settings.frame_worker.group) == []
     kept = line.store().joinpath(coil.key[0], coil.key[1], "run-1", "revision-1", "report.json")
     assert kept.read_bytes() == first
 

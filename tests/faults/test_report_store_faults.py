@@ -40,5 +40,5 @@ def test_the_report_store_is_full_at_closing(line: FaultLine, calm: CalmLine, se
         assert not line.reported(coil.key)
     expect_calm_report(line, calm, coil, coil.key)
     assert line.outside.closings(coil.key) == 1
-    left = [file.name for file in line.store().rglob("*") if file.is_file() and file.suffix == ".tmp"]
-    assert left == []
+    folder = line.store() / coil.key[0] / coil.key[1]
+    assert [file.name for file in folder.rglob("*") if file.suffix == ".tmp"] == []

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from ingest.kafka import INSPECTIONS_TOPIC
 from ingest.publisher import Publisher
@@ -21,6 +20,7 @@ from orchestration.settings import Settings
 from orchestration.streaming import stream
 from tests.held_back import second_half_late
 from tests.orchestration.line_logs import line_logs
+from tests.workers.streams.topics import records_of
 from workers.coil.grading import GradingRules
 from workers.coil.records import CoilReport
 from workers.in_process import inspect_coil
@@ -80,22 +80,10 @@ def calm_report(settings: Settings) -> CoilReport:
     return inspect_coil(SimulatedSource(COIL), inspector, rules=rules, joining=settings.joining).report
 
 
-def inspections_of(settings: Settings) -> list[Inspection]:
+def committed_inspections(settings: Settings) -> list[Inspection]:
     """Every committed inspection on the line's topic."""
-    consumer = KafkaConsumer(**settings.kafka.connection().client_options(), isolation_level="read_committed")
-    try:
-        partitions = [
-            TopicPartition(INSPECTIONS_TOPIC, p) for p in consumer.partitions_for_topic(INSPECTIONS_TOPIC)
-        ]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        messages = []
-        while any(consumer.position(partition) < end for partition, end in ends.items()):
-            for records in consumer.poll(500).values():
-                messages += [read_inspection_record(record.value) for record in records]
-    finally:
-        consumer.close()
+    records = records_of(settings.kafka.connection(), INSPECTIONS_TOPIC)
+    messages = [read_inspection_record(record.value) for record in records]
     return [message for message in messages if isinstance(message, Inspection)]
 
 

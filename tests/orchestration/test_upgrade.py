@@ -30,7 +30,7 @@ from tests.orchestration.mid_coil import (
     REPORT_TIMEOUT_S,
     calm_report,
     coil_under_way,
-    inspections_of,
+    committed_inspections,
 )
 from workers.coil.records import CoilReport
 from workers.inspection.inspector import Inspector
@@ -99,7 +99,7 @@ def test_all_frames_are_inspected_once_and_the_report_lists_both_models(
     }
     assert set(report.models) == set(inspectors)
 
-    inspections = inspections_of(upgraded)
+    inspections = committed_inspections(upgraded)
     names = Counter((record.side, record.camera, record.sequence) for record in inspections)
     assert (len(names), set(names.values())) == (frames, {1})
     assert _as_their_models_say(inspections, {model.digest: i for model, i in inspectors.items()})

@@ -17,7 +17,7 @@ from ingest.sources.simulated import SimulatedSource
 from orchestration.line import stop_line
 from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local, serve
-from tests.orchestration.mid_coil import COIL, KEY, calm_report, coil_under_way, inspections_of
+from tests.orchestration.mid_coil import COIL, KEY, calm_report, coil_under_way, committed_inspections
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
 
@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ingest", "workers", "models", "orchestration")
+ENDED_S = 30.0
+"""Serve says that a replica has stopped a moment before its process is gone."""
 MAIN = "from orchestration.cli import main; main()"
 
 
@@ -90,17 +92,27 @@ def test_a_coil_that_runs_while_a_version_is_rolled_out_reports_as_ever(
     with coil_under_way(running):
         installation.install("2")
         installation.up(settings)
+        psutil.wait_procs(first, timeout=ENDED_S)
         second = _replicas(settings)
         assert len(second) == len(first)
-        assert not set(second) & set(first)
+        assert not second & first
         assert all(installation.ran("2", process) for process in second)
     report = ReportStore(settings.reports.store).read(*KEY)
     assert report_json(report) == report_json(calm_report(settings))
-    names = Counter((record.side, record.camera, record.sequence) for record in inspections_of(running))
+    names = Counter(
+        (record.side, record.camera, record.sequence) for record in committed_inspections(running)
+    )
     assert (len(names), set(names.values())) == (SimulatedSource(COIL).total_frames, {1})
 
 
-def _replicas(settings: Settings) -> list[psutil.Process]:
+def _replicas(settings: Settings) -> set[psutil.Process]:
     members = (member.find() for member in ray_local.processes(settings.run_directory / "ray"))
     title = f"{ray_local.REPLICA_TITLE}{serve.NAME}:"
-    return [process for process in members if process and " ".join(process.cmdline()).startswith(title)]
+    return {process for process in members if process and _title(process).startswith(title)}
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

@@ -43,7 +43,8 @@ BRIEF_POLL_S = 0.01
 MOST_FAILURES = 5
 """Transactions that may fail in a row before the loop gives up and a new one begins with new clients."""
 FIRST_PAUSE_S = 0.1
-"""After the first of them nothing is fetched for about so long, after each further one for twice as long."""
+"""Nothing is fetched for about so long after the first of them, twice as long after each further one.
+Shorter, and all are used up while a broker restarts; longer, and a passing fault is felt on the strip."""
 JITTER = (0.5, 1.5)
 """Workers that met the same broker do not come back in step."""
 CLOSE_TIMEOUT_S = 2.0

@@ -50,12 +50,15 @@ def test_two_kafkas_that_start_at_once_on_one_port_both_come_up(
 ) -> None:
     settings = KafkaSettings(embedded=True, bootstrap_servers=f"127.0.0.1:{port_found_free_by_all}")
     folders = [tmp_path / "one", tmp_path / "other"]
-    with ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(lambda folder: kafka_server.start(settings, folder, lambda _: None), folders))
+    started: list[StartedPart] = []
     try:
+        with ThreadPoolExecutor(2) as pool:
+            parts = list(
+                pool.map(lambda folder: kafka_server.start(settings, folder, started.append), folders)
+            )
         clusters = {kafka_server.check(KafkaConnection(bootstrap_servers=part.address)) for part in parts}
     finally:
-        for part in parts:
+        for part in started:
             end(part.processes)
     assert len({part.address for part in parts}) == 2
     assert len(clusters) == 2
@@ -67,14 +70,15 @@ def test_valkeys_that_start_at_once_on_one_port_all_come_up(
 ) -> None:
     settings = RedisSettings(url=f"redis://127.0.0.1:{port_found_free_by_all}/0")
     folders = [tmp_path / str(number) for number in range(4)]
-    with ThreadPoolExecutor(len(folders)) as pool:
-        parts = list(pool.map(lambda folder: valkey.start(settings, folder, lambda _: None), folders))
+    started: list[StartedPart] = []
     try:
+        with ThreadPoolExecutor(len(folders)) as pool:
+            parts = list(pool.map(lambda folder: valkey.start(settings, folder, started.append), folders))
         for part in parts:
             valkey.check(RedisSettings(url=part.address))
             assert part.alive
     finally:
-        for part in parts:
+        for part in started:
             end(part.processes)
     assert len({part.address for part in parts}) == len(parts)
 

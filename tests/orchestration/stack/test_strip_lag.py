@@ -16,7 +16,7 @@ from orchestration.stack.ports import free_port
 from orchestration.stack.status import lag_of
 from orchestration.stack.strip_lag import seconds_behind
 from tests.workers.streams.frames import frame
-from tests.workers.streams.topics import begin_at_the_end
+from tests.workers.streams.topics import begin_at_the_end, step_until
 from workers.streams.kafka_clients import transactional_producer
 from workers.streams.settings import FrameLoopSettings
 
@@ -81,7 +81,8 @@ def test_the_end_of_a_transaction_is_no_frame(kafka: KafkaConnection, group: str
     producer.commit_transaction()
     producer.close()
     consumer.commit({place: OffsetAndMetadata(sent.offset + 1, "", -1)})
-    assert consumer.end_offsets([place])[place] > sent.offset + 1
+    # The broker writes its marker a moment after it has said that the transaction is committed.
+    step_until(lambda: consumer.end_offsets([place])[place] > sent.offset + 1)
     consumer.close()
     assert seconds_behind(kafka, group) == 0.0
 

@@ -115,7 +115,7 @@ def test_inspectors_that_are_behind_cost_neither_memory_nor_membership(
     client.release()
     # Looking reads the whole topic: not after every step.
     steps = count()
-    step_until(lambda: next(steps) % 50 == 0 and len(sequences(kafka, coil)) >= LARGE_FRAMES, loop)
+    step_until(lambda: next(steps) % 10 == 0 and len(sequences(kafka, coil)) >= LARGE_FRAMES, loop)
     assert sequences(kafka, coil) == list(range(LARGE_FRAMES))
 
 

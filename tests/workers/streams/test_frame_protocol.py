@@ -344,6 +344,7 @@ def test_what_kafka_refused_is_read_again_after_pauses_that_grow() -> None:
         worker.inspections.end(0)
         if len(pauses) <= MOST_FAILURES:
             worker.loop.step()
+    assert len({round(pause / 2**number, 3) for number, pause in enumerate(pauses[1:])}) > 1, "no jitter"
     for number, pause in enumerate(pauses[1:]):
         least, most = (FIRST_PAUSE_S * 2**number * factor for factor in JITTER)
         assert least <= pause <= most + FIRST_PAUSE_S / 50
