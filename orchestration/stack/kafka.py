@@ -13,8 +13,8 @@ from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import DEFAULT_KAFKA_PORT, KafkaSettings
 from orchestration.stack.java import ensure_jars, find_java
 from orchestration.stack.kafka_admin import kafka_admin
-from orchestration.stack.ports import PortTakenError, ended_at_once, free_port, start_on_free_port
-from orchestration.stack.processes import Deadline, ProcessId, end, last_lines, start_detached
+from orchestration.stack.ports import come_up, free_port, start_on_free_port
+from orchestration.stack.processes import last_lines, start_detached
 from orchestration.stack.state import StartedPart
 from orchestration.stack.topics import MAX_RECORD_BYTES
 
@@ -103,13 +103,15 @@ def _start_at(
         _format(command, properties, log)
     process = start_detached([*command, "kafka.Kafka", properties], log)
     part = StartedPart(address=f"127.0.0.1:{port}", processes=(process,), directory=directory)
-    record(part)
-    try:
-        _wait(process, part.address, log)
-    except BaseException:
-        end([process])
-        raise
-    return part
+    connection = KafkaConnection(bootstrap_servers=part.address)
+    return come_up(
+        "Kafka",
+        part,
+        log,
+        record=record,
+        is_ours=lambda: check(connection) in (directory / "data" / META).read_text("utf-8"),
+        timeout_s=START_TIMEOUT_S,
+    )
 
 
 def check(connection: KafkaConnection) -> str:
@@ -126,26 +128,6 @@ def check(connection: KafkaConnection) -> str:
     if not cluster["brokers"]:
         raise UnreachableError(f"Kafka at {connection.bootstrap_servers} has no broker")
     return str(cluster["cluster_id"])
-
-
-def _wait(process: ProcessId, address: str, log: Path) -> None:
-    deadline = Deadline(START_TIMEOUT_S)
-    connection = KafkaConnection(bootstrap_servers=address)
-    while not deadline.passed:
-        if not process.find():
-            raise ended_at_once("Kafka", log)
-        try:
-            cluster = check(connection)
-        except UnreachableError:
-            deadline.pause()
-            continue
-        if cluster not in (log.parent / "data" / META).read_text("utf-8"):
-            raise PortTakenError(f"another Kafka has come up at {address}")
-        return
-    raise StartError(
-        f"Kafka did not answer at {address} within {START_TIMEOUT_S:.0f} s; "
-        f"{log} ends with:\n{last_lines(log)}"
-    )
 
 
 def _format(java: list[str | Path], properties: Path, log: Path) -> None:

@@ -1,4 +1,4 @@
-"""TCP ports of the loopback interface for servers of our own, though others look for free ones, too."""
+"""Servers of our own come up on free TCP ports of the loopback interface, where others look for some, too."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestration.errors import StartError
-from orchestration.stack.processes import last_lines
+from orchestration.errors import StartError, UnreachableError
+from orchestration.stack.processes import Deadline, end, last_lines
 from orchestration.stack.state import StartedPart
 
 ATTEMPTS = 3
@@ -52,7 +52,52 @@ def start_on_free_port(preferred: int, start: Callable[[int], StartedPart]) -> S
     return start(free_port())
 
 
-def ended_at_once(name: str, log: Path) -> StartError:
-    """The error of a server that has ended: whether its port was taken, and its last log lines."""
-    kind = PortTakenError if TAKEN in log.read_text("utf-8", "replace") else StartError
-    return kind(f"{name} ended at once; {log} ends with:\n{last_lines(log)}")
+def come_up(
+    name: str,
+    part: StartedPart,
+    log: Path,
+    *,
+    record: Callable[[StartedPart], None],
+    is_ours: Callable[[], bool],
+    timeout_s: float,
+) -> StartedPart:
+    """Wait until a server of one process answers; it is ended where that does not come about.
+
+    Args:
+        name: for messages.
+        part: the server, just started.
+        log: its output.
+        record: called at once, so that it can be ended whatever happens to us.
+        is_ours: asks who answers at its address, and raises `UnreachableError` while nobody does.
+
+    Raises:
+        PortTakenError: another server answers there, or has kept ours from coming up.
+        StartError: it ended or did not answer in time, with its last log lines.
+    """
+    record(part)
+    try:
+        _wait(name, part, log, is_ours, timeout_s)
+    except BaseException:
+        end(part.processes)
+        raise
+    return part
+
+
+def _wait(name: str, part: StartedPart, log: Path, is_ours: Callable[[], bool], timeout_s: float) -> None:
+    deadline = Deadline(timeout_s)
+    while not deadline.passed:
+        if not part.alive:
+            kind = PortTakenError if TAKEN in log.read_text("utf-8", "replace") else StartError
+            raise kind(f"{name} ended at once; {log} ends with:\n{last_lines(log)}")
+        try:
+            ours = is_ours()
+        except UnreachableError:
+            deadline.pause()
+            continue
+        if not ours:
+            raise PortTakenError(f"another server than our {name} has come up at {part.address}")
+        return
+    raise StartError(
+        f"{name} did not answer at {part.address} within {timeout_s:.0f} s; "
+        f"{log} ends with:\n{last_lines(log)}"
+    )

