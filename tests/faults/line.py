@@ -26,6 +26,7 @@ from orchestration.streaming import stream
 from tests.faults.outside import Outside
 from tests.faults.proxy import SlowProxy
 from tests.orchestration.line_logs import line_logs
+from tests.replicas import replicas
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
 from workers.streams.messages import CoilKey
@@ -92,9 +93,7 @@ class FaultLine:
 
     def replicas(self, deployment: str) -> list[psutil.Process]:
         """The running replicas of a deployment, oldest first."""
-        title = f"{ray_local.REPLICA_TITLE}{serve.NAME}:{deployment}"
-        found = [process for process in self.processes() if _title(process).startswith(title)]
-        return sorted(found, key=_began)
+        return replicas(self.folder / "run", deployment)
 
     def whole(self) -> bool:
         """Whether every replica is there and the application healthy."""
@@ -271,17 +270,3 @@ def _running(process: ProcessId) -> psutil.Process:
     found = process.find()
     assert found is not None, "the process has ended"
     return found
-
-
-def _began(process: psutil.Process) -> float:
-    try:
-        return process.create_time()
-    except psutil.Error:
-        return 0.0
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""

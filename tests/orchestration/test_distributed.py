@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ingest.publisher import Publisher
@@ -16,10 +15,10 @@ from ingest.sources.simulated import SimulatedSource
 from orchestration.inspector import open_inspector
 from orchestration.line import CoilNotReportedError, running_line, wait_for_report
 from orchestration.settings import Settings
-from orchestration.stack import ray_local
 from orchestration.streaming import stream
 from tests.orchestration.border_crossers import border_crossers
 from tests.orchestration.line_logs import line_logs
+from tests.replicas import replicas
 from workers.coil.grading import GradingRules
 from workers.in_process import inspect_coil
 from workers.report.json_report import read_report, report_json
@@ -125,7 +124,7 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
     sending = threading.Thread(target=send)
     sending.start()
     _wait_for_frames(live_view, key, line, inspected=8)
-    workers = _replicas(line, "FrameWorker")
+    workers = replicas(line.run_directory, "FrameWorker")
     assert len(workers) == 2
     workers[0].kill()
     seen = live_view.read(key)
@@ -139,20 +138,6 @@ def test_a_killed_frame_worker_changes_nothing(line: Settings) -> None:
 def test_other_batches_and_partitions_report_the_same(tmp_path: Path, calm_sample: bytes) -> None:
     with running_line(settings_for(tmp_path, batch_frames=3, partitions=3)) as settings:
         assert distributed_report(SimulatedCoil(), settings) == calm_sample
-
-
-def _replicas(settings: Settings, deployment: str) -> list[psutil.Process]:
-    """Of this line: tests of other folders keep one running, too."""
-    title = f"ray::ServeReplica:coilwatch:{deployment}"
-    found = [member.find() for member in ray_local.processes(settings.run_directory / "ray")]
-    return [process for process in found if process and _title(process).startswith(title)]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _wait_for_frames(live_view: LiveView, key: CoilKey, settings: Settings, *, inspected: int) -> None:

@@ -22,7 +22,7 @@ from orchestration.errors import StartError
 from orchestration.inspector import open_inspector
 from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import Settings
-from orchestration.stack import Stack, ray_local
+from orchestration.stack import Stack
 from orchestration.streaming import stream
 from tests.orchestration.mid_coil import (
     COIL,
@@ -32,6 +32,7 @@ from tests.orchestration.mid_coil import (
     coil_under_way,
     committed_inspections,
 )
+from tests.replicas import replicas
 from workers.coil.records import CoilReport
 from workers.inspection.inspector import Inspector
 from workers.inspection.records import Inspection
@@ -142,20 +143,11 @@ def apart_from_revisions(report: CoilReport) -> bytes:
 
 
 def _terminate_one(settings: Settings, deployment: str) -> None:
-    title = f"ray::ServeReplica:coilwatch:{deployment}"
-    members = (member.find() for member in ray_local.processes(settings.run_directory / "ray"))
-    worker = next(process for process in members if process and _title(process).startswith(title))
+    worker = replicas(settings.run_directory, deployment)[0]
     worker.send_signal(signal.SIGTERM)
     worker.send_signal(signal.SIGTERM)
     _, alive = psutil.wait_procs([worker], timeout=TERMINATED_S)
     assert not alive
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _as_their_models_say(inspections: list[Inspection], inspectors: dict[str, Inspector]) -> bool:

@@ -16,8 +16,9 @@ import pytest
 from ingest.sources.simulated import SimulatedSource
 from orchestration.line import stop_line
 from orchestration.settings import Settings
-from orchestration.stack import Stack, ray_local, serve
+from orchestration.stack import Stack
 from tests.orchestration.mid_coil import COIL, KEY, calm_report, coil_under_way, committed_inspections
+from tests.replicas import replicas
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
 
@@ -85,7 +86,7 @@ def test_a_coil_that_runs_while_a_version_is_rolled_out_reports_as_ever(
     installation = Installation(tmp_path / "installation")
     installation.install("1")
     installation.up(settings)
-    first = _replicas(settings)
+    first = replicas(settings.run_directory)
     assert first
     assert all(installation.ran("1", process) for process in first)
     running = Stack(settings).connected(("kafka", "redis", "ray"))
@@ -93,9 +94,9 @@ def test_a_coil_that_runs_while_a_version_is_rolled_out_reports_as_ever(
         installation.install("2")
         installation.up(settings)
         psutil.wait_procs(first, timeout=ENDED_S)
-        second = _replicas(settings)
+        second = replicas(settings.run_directory)
         assert len(second) == len(first)
-        assert not second & first
+        assert not set(second) & set(first)
         assert all(installation.ran("2", process) for process in second)
     report = ReportStore(settings.reports.store).read(*KEY)
     assert report_json(report) == report_json(calm_report(settings))
@@ -103,16 +104,3 @@ def test_a_coil_that_runs_while_a_version_is_rolled_out_reports_as_ever(
         (record.side, record.camera, record.sequence) for record in committed_inspections(running)
     )
     assert (len(names), set(names.values())) == (SimulatedSource(COIL).total_frames, {1})
-
-
-def _replicas(settings: Settings) -> set[psutil.Process]:
-    members = (member.find() for member in ray_local.processes(settings.run_directory / "ray"))
-    title = f"{ray_local.REPLICA_TITLE}{serve.NAME}:"
-    return {process for process in members if process and _title(process).startswith(title)}
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
