@@ -15,6 +15,7 @@ from models.errors import ModelsError, TrainingError
 from models.training.devices import execution
 from models.training.run import TrainingRun, run_training
 from models.training.sharing import Member
+from models.training.taught import Report
 from orchestration.errors import MissingProgramError
 from orchestration.settings import RaySettings
 from orchestration.stack import ray_local
@@ -44,10 +45,15 @@ class SharedRun:
     threads: int
 
 
-def train_shared(shared: SharedRun, ray: RaySettings) -> None:
+def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = None) -> None:
     """Train to the end with several processes, on a cluster that exists or one of our own.
 
     Folders must be at the same place for all of them.
+
+    Args:
+        shared: the run and who shares it.
+        ray: where the cluster is.
+        report: told of the maps that a teacher makes beforehand.
 
     Raises:
         ModelsError: as of one process.
@@ -66,7 +72,7 @@ def train_shared(shared: SharedRun, ray: RaySettings) -> None:
     on_gpu = execution(run.device, low_precision=False).on_gpu
     _check_installed()
     # What cannot be used is said before a cluster is started, and not tried again by it.
-    run.data()
+    run.data(report)
     with _cluster(ray, shared.processes):
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
         from ray.train.torch import TorchTrainer  # noqa: PLC0415

@@ -12,18 +12,20 @@ STAGES = 3
 """Of the encoder: what is deeper has 98 % of its parameters, and names things that steel does not show."""
 STRIDE = 8
 CHANNELS = 32
-DILATIONS = (2, 4)
-"""A cell is held against those around it: with the head, 15 x 15 of them."""
+RINGS = 2
+"""Dilated convolutions, each twice as wide as the one before: with the head, a cell meets 15 x 15 of
+them, and with a third ring 31 x 31, a whole tile of 256 px."""
 
 
 class CoilGate(SaliencyNetwork):
-    """Three stages of EfficientNet-Lite0, two dilated convolutions, one logit for every 8 x 8 pixels.
+    """Three stages of EfficientNet-Lite0, dilated convolutions, one logit for every 8 x 8 pixels.
 
     It tells that there is a defect and about where, not its outline. No side outputs.
 
     Args:
         width: factor on all channels.
         channels: of the convolutions behind the encoder, at width 1.
+        rings: how many of them are dilated: by 2, 4, 8 and so on.
         pretrained: ImageNet weights for the encoder; only at width 1.
     """
 
@@ -36,6 +38,7 @@ class CoilGate(SaliencyNetwork):
         *,
         in_channels: int = 3,
         channels: int = CHANNELS,
+        rings: int = RINGS,
         pretrained: bool = False,
     ) -> None:
         super().__init__(in_channels)
@@ -45,7 +48,7 @@ class CoilGate(SaliencyNetwork):
         own = scaled(channels, width)
         self.reduce = pointwise(self.backbone.channels[-1], own)
         self.around = nn.Sequential(
-            *(ConvBnRelu(own, own, dilation=dilation, bias=False) for dilation in DILATIONS)
+            *(ConvBnRelu(own, own, dilation=2**ring, bias=False) for ring in range(1, rings + 1))
         )
         self.head = side_output(own)
 

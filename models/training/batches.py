@@ -49,13 +49,17 @@ class Batches(Dataset[SaliencyBatch]):
         phase, step_in_phase = self._recipe.phase_at(step)
         generator = self._generator(step)
         batch = phase.batch // self._member.count
-        from_strip = round(batch * phase.strip_share)
-        first = (step_in_phase * self._member.count + self._member.rank) * (batch - from_strip)
+        from_strip, taught = (round(batch * share) for share in (phase.strip_share, phase.taught_share))
+        own = batch - from_strip - taught
+        first = (step_in_phase * self._member.count + self._member.rank) * own
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         items: list[SaliencyItem] = []
-        for slot in range(first, first + batch - from_strip):
+        for slot in range(first, first + own):
             sample = self._sample(phase, slot, generator)
+            items.append(_steel_item(phase, sample, steel, generator))
+        for _ in range(taught):
+            sample = _drawn(self._data.unlabelled, generator)
             items.append(_steel_item(phase, sample, steel, generator))
         for _ in range(from_strip):
             sample = _drawn(self._data.strip, generator)

@@ -84,7 +84,10 @@ class Phase(Record):
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
         order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
-        source: "steel" with its masks, or "unlabelled" steel, whose masks are the maps of a teacher.
+        source: "steel" with its masks, or "unlabelled" steel, whose masks are a teacher's maps of the images
+            as they are augmented, as in KD-SCFNet.
+        taught_share: share of the batch that is unlabelled steel whose masks a teacher made beforehand, each
+            the mean over the eight turns of its image.
         loss: instead of the recipe's.
         prune: takes channels away first; from here on nothing decays by activity.
     """
@@ -105,6 +108,7 @@ class Phase(Record):
     multi_scale_px: tuple[Positive, ...] = ()
     order: Literal["drawn", "epochs"] = "drawn"
     source: Literal["steel", "unlabelled"] = "steel"
+    taught_share: Share = 0.0
     loss: Losses = ()
     prune: Pruning | None = None
 
@@ -130,6 +134,7 @@ class Recipe(Record):
             consecutive numbers, where neighbours by number show the same steel.
         fold: hold out this one of `folds` parts instead of a share.
         folds: equal parts of every class; cross-validation trains once for each.
+        strip_tiles: of simulated strip that are written where no folder of it is named; eight make a coil.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
@@ -147,6 +152,7 @@ class Recipe(Record):
         half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
         gate: the weights are to be a gate, and get a threshold.
+        teacher: recipe beside this one that makes the teacher where none is named; one split for both.
         phases: one after another.
     """
 
@@ -159,6 +165,7 @@ class Recipe(Record):
     held_out: Literal["scattered", "blocks"] = "scattered"
     fold: Count | None = None
     folds: int = Field(default=5, ge=2)
+    strip_tiles: Positive = 1_600
     held_out_strip_tiles: Positive = 96
     noisy_copies: Share = 0.0
     normalisation: Annotated[str, AfterValidator(_known_normalisation)] = "steel"
@@ -175,6 +182,7 @@ class Recipe(Record):
     half_precision: bool = False
     loss: Losses = (HybridTerm(),)
     gate: GateCalibration | None = None
+    teacher: str | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -185,12 +193,24 @@ class Recipe(Record):
             raise ValueError("loss: expected at least one")
         if any(phase.source == "unlabelled" and phase.strip_share for phase in self.phases):
             raise ValueError("phases: one of unlabelled steel has no share of strip")
+        sources = {phase.source for phase in self.phases}
+        if self.teaches_ahead and "unlabelled" in sources:
+            raise ValueError("phases: a teacher's maps are made beforehand or in each step, not both")
+        if any(phase.strip_share + phase.taught_share > 1 for phase in self.phases):
+            raise ValueError("phases: strip_share and taught_share are more than a batch")
+        if self.teacher and not self.needs_teacher:
+            raise ValueError("teacher: no phase learns from one")
         return self
 
     @property
     def structure_knobs(self) -> dict[str, Knob]:
         """The knobs without `pretrained`, which says how training starts and not what comes out."""
         return {name: value for name, value in self.knobs.items() if name != "pretrained"}
+
+    @property
+    def split(self) -> tuple[object, ...]:
+        """What decides which images are held out."""
+        return self.held_out, self.held_out_share, self.fold, self.folds
 
     @property
     def total_steps(self) -> int:
@@ -205,7 +225,12 @@ class Recipe(Record):
     @property
     def needs_teacher(self) -> bool:
         """Whether any phase learns from a teacher's maps of unlabelled steel."""
-        return any(phase.source == "unlabelled" for phase in self.phases)
+        return self.teaches_ahead or any(phase.source == "unlabelled" for phase in self.phases)
+
+    @property
+    def teaches_ahead(self) -> bool:
+        """Whether any phase takes maps that the teacher made beforehand."""
+        return any(phase.taught_share for phase in self.phases)
 
     @property
     def prunes(self) -> bool:

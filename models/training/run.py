@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 from models.data.normalisation import normalisation
 from models.errors import TrainingError
 from models.networks.outputs import SaliencyNetwork
+from models.segmenter import Segmenter
 from models.training.calibration import gate_threshold
 from models.training.data import TrainingData, gather
 from models.training.devices import execution
@@ -23,6 +24,7 @@ from models.training.recipe import Recipe
 from models.training.run_log import RunLog, read_log
 from models.training.sharing import Member
 from models.training.state import STATE_FILE
+from models.training.taught import Report, taught_samples
 from models.training.teacher import Teacher, load_teacher
 from models.training.trainer import Trainer
 from models.training.watching import Watcher
@@ -30,6 +32,8 @@ from models.weights.files import write_atomically
 from models.weights.registry import SUFFIX
 
 LOCK_FILE = "run.lock"
+TAUGHT_FOLDER = "taught"
+"""Of the maps that a teacher made beforehand."""
 PLOT_FILE = "training.svg"
 
 
@@ -64,14 +68,36 @@ class TrainingRun:
         """The file of the best weights."""
         return self.output / f"{self.recipe.name}{SUFFIX}"
 
-    def data(self) -> TrainingData:
-        """Read and split its samples.
+    def data(self, report: Report | None = None) -> TrainingData:
+        """Read and split its samples, with the maps that a teacher makes beforehand where the recipe asks.
+
+        Args:
+            report: told after each such map, of how many; those of an earlier call are found again.
 
         Raises:
             DatasetError: a folder that cannot be used.
-            TrainingError: test images, or a split that leaves no sample on a side.
+            TrainingError: test images, a split that leaves no sample on a side, or no teacher where one is
+                needed.
+            WeightsError: no such teacher, or damaged weights.
         """
-        return gather(self.recipe, self.steel, self.strips, self.unlabelled)
+        data = gather(self.recipe, self.steel, self.strips, self.unlabelled)
+        if not self.recipe.teaches_ahead:
+            return data
+        segmenter = Segmenter.open(self.named_teacher(), device=self.device, threads=torch.get_num_threads())
+        unlabelled = taught_samples(segmenter, data.unlabelled, self.output / TAUGHT_FOLDER, report)
+        return replace(data, unlabelled=unlabelled)
+
+    def named_teacher(self) -> str:
+        """The name or file of the teacher's weights.
+
+        Raises:
+            TrainingError: none was named.
+        """
+        if self.teacher is None:
+            raise TrainingError(
+                f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
+            )
+        return self.teacher
 
     def load_teacher(self, device: torch.device) -> Teacher | None:
         """Read its teacher, where the recipe needs one.
@@ -82,11 +108,7 @@ class TrainingRun:
         """
         if not self.recipe.needs_teacher:
             return None
-        if self.teacher is None:
-            raise TrainingError(
-                f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
-            )
-        return load_teacher(self.teacher, device)
+        return load_teacher(self.named_teacher(), device)
 
 
 def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> None:  # noqa: B008 - frozen
@@ -102,7 +124,13 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
     """
     where = execution(run.device, low_precision=run.recipe.bfloat16)
     keep_freed_memory()
-    data = run.data()
+    watching = watchers if member.is_first else ()
+
+    def report(done: int, total: int) -> None:
+        for watcher in watching:
+            watcher.on_taught(done, total)
+
+    data = run.data(report)
     teacher = run.load_teacher(where.device)
     described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
     exporter = Exporter(

@@ -56,6 +56,9 @@ class Standing:
 class Watcher:
     """Told of a run by its trainer; each method may be left as it is."""
 
+    def on_taught(self, done: int, total: int) -> None:
+        """A teacher has made so many maps of those that it makes beforehand."""
+
     def on_start(self, step: int) -> None:
         """The run begins, or goes on, after this step."""
 

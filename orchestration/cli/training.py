@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,13 +23,11 @@ if TYPE_CHECKING:
     from orchestration.settings import RaySettings
     from orchestration.shared_training import SharedRun
 
-STRIP_TILES = 1_600
-"""Tiles come in eighths of a coil: 200 coils, more than a run can learn by heart."""
-
 STRIP_SEED = 1
 """Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
 
 STRIP_FOLDER = "strip"
+TEACHER_FOLDER = "teacher"
 
 
 def train(
@@ -74,7 +74,8 @@ def train(
 
     Some images of the data folder are held out: they choose between weights and never train. Images of
     SD-saliency-900's test split are refused. Recipes that train on simulated strip get it written into the
-    output folder, unless --strip names some.
+    output folder, unless --strip names some; those that name a recipe for their teacher train that first,
+    unless --teacher names weights.
 
     The output folder then holds RECIPE.safetensors (the best averaged weights, whose metadata say how to make
     them again), training.svg (loss, learning rate, IoU), log.jsonl (the same as figures) and
@@ -92,7 +93,6 @@ def train(
 
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
-        from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
     chosen = load_recipe(path, fold=fold, seed=seed)
@@ -101,7 +101,7 @@ def train(
     torch.set_num_threads(threads)
     strips = tuple(strip or ())
     if chosen.needs_strip and not strips:
-        strips = (_simulated_strip(output),)
+        strips = (_simulated_strip(output, chosen.strip_tiles),)
     run = TrainingRun(
         chosen,
         data,
@@ -119,11 +119,11 @@ def train(
         device=device,
         loaders=_loaders(device) if loaders is None else loaders,
     )
-    if processes == 1:
-        _train_here(run)
-    else:
-        shared = SharedRun(run, processes, threads=max(1, threads // processes))
-        _train_shared(shared, state(context).settings.ray)
+    train_by = partial(_train, processes=processes, threads=threads, ray=state(context).settings.ray)
+    if chosen.teacher and teacher is None:
+        master = load_recipe(path.with_name(chosen.teacher), fold=fold, seed=seed)
+        run = _after_its_teacher(run, master, train_by)
+    train_by(run)
     _say_what_came_out(run)
 
 
@@ -146,6 +146,33 @@ def _absolute(model: str | None) -> str | None:
     return str(Path(model).resolve()) if model and Path(model).is_file() else model
 
 
+def _after_its_teacher(
+    run: TrainingRun, recipe: Recipe, train_by: Callable[[TrainingRun], None]
+) -> TrainingRun:
+    """Train the teacher that a recipe names, or what is left of it, and return the run with its weights."""
+    from models.errors import TrainingError  # noqa: PLC0415
+
+    if recipe.split != run.recipe.split:
+        raise TrainingError(
+            f"recipe {run.recipe.name} and its teacher {recipe.name} hold out other images: "
+            "expected one split, or the student is judged by what its teacher has learnt by heart"
+        )
+    command = f"as the teacher of: {run.command}"
+    teacher = replace(run, recipe=recipe, output=run.output / TEACHER_FOLDER, command=command, unlabelled=())
+    say(f"Training the teacher first, by recipe {recipe.name}")
+    train_by(teacher)
+    return replace(run, teacher=str(teacher.weights.resolve()))
+
+
+def _train(run: TrainingRun, *, processes: int, threads: int, ray: RaySettings) -> None:
+    from orchestration.shared_training import SharedRun  # noqa: PLC0415
+
+    if processes == 1:
+        _train_here(run)
+    else:
+        _train_shared(SharedRun(run, processes, threads=max(1, threads // processes)), ray)
+
+
 def _train_here(run: TrainingRun) -> None:
     from models.training.run import run_training  # noqa: PLC0415
     from orchestration.cli.training_view import TrainingView, training_progress  # noqa: PLC0415
@@ -159,8 +186,10 @@ def _train_shared(shared: SharedRun, ray: RaySettings) -> None:
     from orchestration.shared_training import train_shared  # noqa: PLC0415
 
     run = shared.run
-    with training_progress() as bars, following(run.output, TrainingView(bars, run.recipe), run.recipe):
-        train_shared(shared, ray)
+    with training_progress() as bars:
+        view = TrainingView(bars, run.recipe)
+        with following(run.output, view, run.recipe):
+            train_shared(shared, ray, view.on_taught)
 
 
 def _say_what_came_out(run: TrainingRun) -> None:
@@ -172,12 +201,12 @@ def _say_what_came_out(run: TrainingRun) -> None:
         )
 
 
-def _simulated_strip(output: Path) -> Path:
+def _simulated_strip(output: Path, tiles: int) -> Path:
     folder = output / STRIP_FOLDER
     if not folder.exists():
-        with activity(f"Writing {STRIP_TILES:,} tiles of simulated strip ..."):
+        with activity(f"Writing {tiles:,} tiles of simulated strip ..."):
             unfinished = folder.with_name(f"{STRIP_FOLDER}.unfinished")
-            write_tiles(unfinished, tiles=STRIP_TILES, seed=STRIP_SEED)
+            write_tiles(unfinished, tiles=tiles, seed=STRIP_SEED)
             unfinished.rename(folder)
     return folder
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from torch import nn
 
 from models.errors import TrainingError
@@ -53,8 +60,14 @@ class TrainingView(Watcher):
     def __init__(self, bars: Progress, recipe: Recipe) -> None:
         self._bars = bars
         self._task = bars.add_task(recipe.phases[0].name, total=recipe.total_steps, note="")
+        self._taught: TaskID | None = None
         self._loss: float | None = None
         self._scores = ""
+
+    def on_taught(self, done: int, total: int) -> None:
+        if self._taught is None:
+            self._taught = self._bars.add_task("teacher's maps", total=total, note="")
+        self._bars.update(self._taught, completed=done)
 
     def on_start(self, step: int) -> None:
         if step:

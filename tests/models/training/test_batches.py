@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,7 +9,8 @@ from models.errors import TrainingError
 from models.training.batches import Batches
 from models.training.recipe import Recipe
 from models.training.sharing import Member
-from tests.models.training.runs import DATA, phase_of, recipe_of, two_phases
+from tests.models.samples import patch_sample
+from tests.models.training.runs import DATA, STEEL, phase_of, recipe_of, two_phases
 
 ALONE = Member()
 
@@ -31,6 +34,13 @@ def test_a_batch_depends_on_its_step_alone() -> None:
 def test_strip_takes_its_share() -> None:
     names = names_of(recipe_of(*two_phases(1, 1)), 2)
     assert [sum(name in {"0", "1"} for name in batch) for batch in names] == [0, 2]
+
+
+def test_what_a_teacher_marked_takes_its_share() -> None:
+    taught = [patch_sample(f"taught {seed}", seed) for seed in range(3)]
+    batches = Batches(recipe_of(phase_of(4, taught_share=0.25)), replace(STEEL, unlabelled=taught), ALONE)
+    shares = [sum(name.startswith("taught") for name in batches[step].names) for step in range(4)]
+    assert shares == [1, 1, 1, 1]
 
 
 def test_epochs_show_every_image_before_any_comes_again() -> None:

@@ -5,13 +5,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 
 from models.errors import TrainingError
 from models.training.recipe import Recipe
-from models.training.run import LOCK_FILE, PLOT_FILE, TrainingRun, run_training
+from models.training.run import LOCK_FILE, PLOT_FILE, TAUGHT_FOLDER, TrainingRun, run_training
 from models.training.run_log import LOG_FILE, read_log
 from models.training.state import STATE_FILE
+from models.training.watching import Watcher
 from models.weights.files import read_weights
 from models.weights.registry import load
 from tests.models.samples import patch_sample, write_sample
@@ -99,6 +101,35 @@ def test_a_student_learns_from_the_maps_of_a_teacher(steel: Path, tmp_path: Path
     assert info.data.endswith(f", teacher test.23 {teacher.digest}")
     with pytest.raises(TrainingError, match="other teacher"):
         run_training(replace(student, teacher="csnet-x1"))
+
+
+def test_a_teacher_can_mark_steel_beforehand(steel: Path, tmp_path: Path) -> None:
+    first = run_of(steel)
+    run_training(first)
+    write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
+    recipe = recipe_of(phase_of(2, taught_share=0.5), held_out_share=0.25)
+    student = TrainingRun(
+        recipe, steel, tmp_path / "student", COMMAND, unlabelled=(tmp_path / "other",), device="cpu"
+    )
+    with pytest.raises(TrainingError, match="expected weights of one, got none"):
+        run_training(student)
+    watcher = Taught()
+    run_training(replace(student, teacher=str(first.weights)), [watcher])
+    assert watcher.told == [(1, 1)]
+    (kept,) = (student.output / TAUGHT_FOLDER).glob("*/*.png")
+    assert cv2.imread(str(kept), cv2.IMREAD_GRAYSCALE).shape == (32, 32)
+    _, info = read_weights(student.weights)
+    assert ", teacher test.23 " in info.data
+
+
+class Taught(Watcher):
+    """Keeps what it is told of the teacher's maps."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+
+    def on_taught(self, done: int, total: int) -> None:
+        self.told.append((done, total))
 
 
 def test_two_runs_cannot_share_a_folder(steel: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 from ingest.simulation import write_tiles
 from models.training.state import STATE_FILE
 from models.weights.files import read_weights
-from orchestration.cli import training
 from tests.models.samples import patch_sample, write_sample
 from tests.orchestration.cli.conftest import Coilwatch
 
@@ -71,11 +70,8 @@ def test_training_leaves_weights_and_says_how_far_it_is(
     }
 
 
-def test_strip_is_written_where_a_recipe_needs_it(
-    coilwatch: Coilwatch, steel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "STRIP_TILES", 8)
-    recipe = written(tmp_path, strip_share=0.5)
+def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
+    recipe = written(tmp_path, settings="strip_tiles = 8", strip_share=0.5)
     assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
     assert len(list((tmp_path / "run" / "strip" / "images").iterdir())) == 8
     _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
@@ -86,6 +82,30 @@ def test_strip_is_written_where_a_recipe_needs_it(
     assert not (tmp_path / "second" / "strip").exists()
     _, info = read_weights(tmp_path / "second" / "tiny.safetensors")
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --output DIR"
+
+
+def test_a_teacher_that_the_recipe_names_is_trained_first(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path
+) -> None:
+    write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
+    plain = RECIPE.format(steps=3, strip_share=0.0, settings="")
+    (tmp_path / "master.toml").write_text(plain.replace('"tiny"', '"master"'))
+    student = written(tmp_path, settings='teacher = "master.toml"')
+    student.write_text(student.read_text() + "taught_share = 0.5\n")
+    arguments = (student, "--data", steel, "--unlabelled", tmp_path / "other", "-o", tmp_path / "run")
+    ran = coilwatch(*TRAIN, *arguments)
+    assert ran.code == 0
+    assert "Training the teacher first, by recipe master" in ran.err
+    _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
+    assert info.recipe == "coilwatch train tiny.toml --data DIR --unlabelled DIR --output DIR"
+    _, teacher = read_weights(tmp_path / "run" / "teacher" / "master.safetensors")
+    assert f", teacher master.3 {teacher.digest}" in info.data
+    assert teacher.recipe == f"as the teacher of: {info.recipe}"
+
+    (tmp_path / "master.toml").write_text(plain.replace("0.25", "0.5"))
+    ran = coilwatch(*TRAIN, *arguments[:-1], tmp_path / "another")
+    assert ran.code == 1
+    assert "recipe tiny and its teacher tiny hold out other images: expected one split" in ran.error
 
 
 def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
