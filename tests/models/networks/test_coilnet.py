@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import models
+from models.errors import NetworkError
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
 from models.training.recipe import load_recipe
@@ -91,6 +92,54 @@ def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() 
         assert len(small.eval()(torch.empty(1, 3, 64, 64)).sides) == 4
     assert parameters(small) < parameters(plain) < parameters(large)
     assert {name for name, _ in small.named_parameters()} == {name for name, _ in plain.named_parameters()}
+
+
+def test_a_magnified_image_is_seen_as_if_it_had_come_larger(network: CoilNet) -> None:
+    magnifying = CoilNet(magnification=1.5).eval()
+    magnifying.load_state_dict(network.state_dict())
+    images = torch.randn(1, 3, 64, 128)
+    larger = functional.interpolate(images, size=(96, 192), mode="bilinear")
+    with torch.inference_mode():
+        found, expected = magnifying(images), network(larger)
+    for own, whole in zip(found.maps, expected.maps, strict=True):
+        assert own.shape == (1, 1, 64, 128)
+        # Both come from the same map of half that size or less, enlarged to one size or to another.
+        torch.testing.assert_close(
+            own, functional.interpolate(whole, (64, 128), mode="bilinear"), atol=0.2, rtol=0.2
+        )
+
+
+@pytest.mark.parametrize("side", [32, 64, 96, 160])
+def test_every_size_that_it_takes_can_be_magnified(side: int) -> None:
+    with torch.device("meta"):
+        assert (
+            build("coilnet-m", magnification=1.25).eval()(torch.empty(1, 3, side, side)).final.shape[-1]
+            == side
+        )
+
+
+def test_sharpness_is_of_maps_in_use_alone(network: CoilNet) -> None:
+    sharp = CoilNet(sharpness=3.0)
+    sharp.load_state_dict(network.state_dict())
+    images = shown(2)
+    with torch.inference_mode():
+        plain, sharpened = network(images), sharp.eval()(images)
+        torch.testing.assert_close(sharpened.final, 3 * plain.final)
+        torch.testing.assert_close(sharpened.sides, plain.sides)
+        torch.testing.assert_close(sharp.train()(images).final, network.train()(images).final)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"magnification": 0.5}, "expected a magnification of at least 1, got 0.5"),
+        ({"sharpness": 0.0}, "expected a sharpness above 0, got 0"),
+    ],
+    ids=["magnification", "sharpness"],
+)
+def test_factors_that_make_no_sense_are_refused(knobs: dict[str, float], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        build("coilnet-m", **knobs)
 
 
 @pytest.mark.parametrize("name", ["coilnet-m", "coilnet-s"])
