@@ -73,7 +73,7 @@ class Batches(Dataset[SaliencyBatch]):
         return np.random.default_rng([*numbers, self._member.rank] if self._member.rank else numbers)
 
     def _sample(self, phase: Phase, slot: int, generator: Generator) -> Sample:
-        samples = self._data.steel if phase.source == "steel" else self._data.unlabelled
+        samples = self._data.steel
         if phase.order == "drawn":
             return _drawn(samples, generator)
         epoch, place = divmod(slot, len(samples))

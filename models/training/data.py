@@ -31,8 +31,9 @@ class TrainingData:
         held_out_steel: chooses.
         strip: trains.
         held_out_strip: chooses.
-        unlabelled: trains by a teacher's maps; its masks are empty.
+        unlabelled: trains by the maps of a teacher, soft, in the place of masks.
         source: where the steel is from, for the weights' metadata.
+        teacher: version and digest of the weights whose maps those are, for the same.
     """
 
     steel: Sequence[Sample]
@@ -41,6 +42,7 @@ class TrainingData:
     held_out_strip: Sequence[Sample] = ()
     unlabelled: Sequence[Sample] = ()
     source: str = "steel"
+    teacher: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -62,7 +64,7 @@ class TrainingData:
         if self.strip:
             text += f" and {len(self.strip)} tiles of simulated strip"
         if self.unlabelled:
-            text += f" and {len(self.unlabelled)} unlabelled images"
+            text += f" and {len(self.unlabelled)} unlabelled images with maps of {self.teacher}"
         return f"{text}, digest {self.digest}"
 
 

@@ -84,10 +84,8 @@ class Phase(Record):
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
         order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
-        source: "steel" with its masks, or "unlabelled" steel, whose masks are a teacher's maps of the images
-            as they are augmented, as in KD-SCFNet.
-        taught_share: share of the batch that is unlabelled steel whose masks a teacher made beforehand, each
-            the mean over the eight turns of its image.
+        taught_share: share of the batch that is unlabelled steel with a teacher's maps, soft, in the place of
+            masks, as in KD-SCFNet; each is the mean over the eight turns of its image.
         loss: instead of the recipe's.
         prune: takes channels away first; from here on nothing decays by activity.
     """
@@ -107,7 +105,6 @@ class Phase(Record):
     augmentation: tuple[AugmentationStep, ...] = ()
     multi_scale_px: tuple[Positive, ...] = ()
     order: Literal["drawn", "epochs"] = "drawn"
-    source: Literal["steel", "unlabelled"] = "steel"
     taught_share: Share = 0.0
     loss: Losses = ()
     prune: Pruning | None = None
@@ -152,7 +149,6 @@ class Recipe(Record):
         half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
         gate: the weights are to be a gate, and get a threshold.
-        teacher: recipe beside this one that makes the teacher where none is named; one split for both.
         phases: one after another.
     """
 
@@ -182,7 +178,6 @@ class Recipe(Record):
     half_precision: bool = False
     loss: Losses = (HybridTerm(),)
     gate: GateCalibration | None = None
-    teacher: str | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -191,26 +186,14 @@ class Recipe(Record):
             raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
         if not self.loss:
             raise ValueError("loss: expected at least one")
-        if any(phase.source == "unlabelled" and phase.strip_share for phase in self.phases):
-            raise ValueError("phases: one of unlabelled steel has no share of strip")
-        sources = {phase.source for phase in self.phases}
-        if self.teaches_ahead and "unlabelled" in sources:
-            raise ValueError("phases: a teacher's maps are made beforehand or in each step, not both")
         if any(phase.strip_share + phase.taught_share > 1 for phase in self.phases):
             raise ValueError("phases: strip_share and taught_share are more than a batch")
-        if self.teacher and not self.needs_teacher:
-            raise ValueError("teacher: no phase learns from one")
         return self
 
     @property
     def structure_knobs(self) -> dict[str, Knob]:
         """The knobs without `pretrained`, which says how training starts and not what comes out."""
         return {name: value for name, value in self.knobs.items() if name != "pretrained"}
-
-    @property
-    def split(self) -> tuple[object, ...]:
-        """What decides which images are held out."""
-        return self.held_out, self.held_out_share, self.fold, self.folds
 
     @property
     def total_steps(self) -> int:
@@ -225,11 +208,6 @@ class Recipe(Record):
     @property
     def needs_teacher(self) -> bool:
         """Whether any phase learns from a teacher's maps of unlabelled steel."""
-        return self.teaches_ahead or any(phase.source == "unlabelled" for phase in self.phases)
-
-    @property
-    def teaches_ahead(self) -> bool:
-        """Whether any phase takes maps that the teacher made beforehand."""
         return any(phase.taught_share for phase in self.phases)
 
     @property

@@ -25,7 +25,6 @@ from models.training.run_log import RunLog, read_log
 from models.training.sharing import Member
 from models.training.state import STATE_FILE
 from models.training.taught import Report, taught_samples
-from models.training.teacher import Teacher, load_teacher
 from models.training.trainer import Trainer
 from models.training.watching import Watcher
 from models.weights.files import write_atomically
@@ -33,7 +32,7 @@ from models.weights.registry import SUFFIX
 
 LOCK_FILE = "run.lock"
 TAUGHT_FOLDER = "taught"
-"""Of the maps that a teacher made beforehand."""
+"""Of the teacher's maps."""
 PLOT_FILE = "training.svg"
 
 
@@ -69,7 +68,7 @@ class TrainingRun:
         return self.output / f"{self.recipe.name}{SUFFIX}"
 
     def data(self, report: Report | None = None) -> TrainingData:
-        """Read and split its samples, with the maps that a teacher makes beforehand where the recipe asks.
+        """Read and split its samples, with a teacher's maps where the recipe asks for them.
 
         Args:
             report: told after each such map, of how many; those of an earlier call are found again.
@@ -81,34 +80,15 @@ class TrainingRun:
             WeightsError: no such teacher, or damaged weights.
         """
         data = gather(self.recipe, self.steel, self.strips, self.unlabelled)
-        if not self.recipe.teaches_ahead:
+        if not self.recipe.needs_teacher:
             return data
-        segmenter = Segmenter.open(self.named_teacher(), device=self.device, threads=torch.get_num_threads())
-        unlabelled = taught_samples(segmenter, data.unlabelled, self.output / TAUGHT_FOLDER, report)
-        return replace(data, unlabelled=unlabelled)
-
-    def named_teacher(self) -> str:
-        """The name or file of the teacher's weights.
-
-        Raises:
-            TrainingError: none was named.
-        """
         if self.teacher is None:
             raise TrainingError(
                 f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
             )
-        return self.teacher
-
-    def load_teacher(self, device: torch.device) -> Teacher | None:
-        """Read its teacher, where the recipe needs one.
-
-        Raises:
-            TrainingError: it needs one and none was named.
-            WeightsError: no such weights, or damaged ones.
-        """
-        if not self.recipe.needs_teacher:
-            return None
-        return load_teacher(self.named_teacher(), device)
+        teacher = Segmenter.open(self.teacher, device=self.device, threads=torch.get_num_threads())
+        taught = taught_samples(teacher, data.unlabelled, self.output / TAUGHT_FOLDER, report)
+        return replace(data, unlabelled=taught, teacher=f"{teacher.version} {teacher.digest}")
 
 
 def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Member = Member()) -> None:  # noqa: B008 - frozen
@@ -131,15 +111,15 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
             watcher.on_taught(done, total)
 
     data = run.data(report)
-    teacher = run.load_teacher(where.device)
-    described = data.description + (f", teacher {teacher.version} {teacher.digest}" if teacher else "")
     exporter = Exporter(
-        run.weights, run.recipe, described, run.command, _gate_threshold(run.recipe, data, where.device)
+        run.weights,
+        run.recipe,
+        data.description,
+        run.command,
+        _gate_threshold(run.recipe, data, where.device),
     )
     with alone(run.output) if member.is_first else nullcontext():
-        trainer = Trainer(
-            run.recipe, data, run.output, where, loaders=run.loaders, member=member, teacher=teacher
-        )
+        trainer = Trainer(run.recipe, data, run.output, where, loaders=run.loaders, member=member)
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:
             _plot(run)

@@ -31,7 +31,6 @@ class Progress:
         lost_steps: in a row without a finite gradient.
         recipe: its digest.
         data: its digest.
-        teacher: digest of its weights.
         processes: that share the run.
         channels: that pruning has left, empty before it.
     """
@@ -41,7 +40,6 @@ class Progress:
     lost_steps: int = 0
     recipe: str = ""
     data: str = ""
-    teacher: str = ""
     processes: int = 1
     channels: str = ""
 
@@ -51,7 +49,7 @@ class Progress:
         Raises:
             TrainingError: it is another; the message says in what.
         """
-        for name in ("recipe", "data", "teacher", "processes"):
+        for name in ("recipe", "data", "processes"):
             found, wanted = getattr(self, name), getattr(expected, name)
             if found != wanted:
                 raise TrainingError(f"{folder} holds a run of other {name}: expected {wanted}, got {found}")

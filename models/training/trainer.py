@@ -30,7 +30,6 @@ from models.training.scoring import Scores, score_samples
 from models.training.sharing import Member, PenalisedNetwork, shared_pass
 from models.training.state import Progress, load_state, save_state, saved_progress
 from models.training.structure import build_for
-from models.training.teacher import Teacher
 from models.training.watching import Standing, StepReport, Watcher
 
 MAX_LOST_STEPS = 20
@@ -52,7 +51,6 @@ class Trainer:
         execution: where and in which precision.
         loaders: processes that make batches ahead.
         member: of the processes that share the run.
-        teacher: of phases on unlabelled steel.
 
     Raises:
         TrainingError: the recipe needs strip or a teacher and there is none, asks for what the network does
@@ -68,24 +66,21 @@ class Trainer:
         *,
         loaders: int = 0,
         member: Member = Member(),  # noqa: B008 - frozen
-        teacher: Teacher | None = None,
     ) -> None:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
-        if recipe.needs_teacher and (teacher is None or not data.unlabelled):
-            raise TrainingError(f"recipe {recipe.name} needs a teacher and unlabelled steel: expected both")
+        if recipe.needs_teacher and not data.unlabelled:
+            raise TrainingError(f"recipe {recipe.name} needs steel that a teacher marked, and none was given")
         self.recipe = recipe
         self.data = data
         self.folder = folder
         self._execution = execution
         self._member = member
-        self._teacher = teacher
         self._loaders = loaders
         self._decay: DynamicWeightDecay | None = None
         begun = Progress(
             recipe=recipe.digest,
             data=data.digest,
-            teacher=teacher.digest if teacher else "",
             processes=member.count,
         )
         self.progress = saved_progress(folder, begun) or begun
@@ -170,7 +165,7 @@ class Trainer:
         self._seed_dropout()
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(phase, criterion, batch)
+        loss = self._loss(criterion, batch)
         (loss * self._execution.loss_scale).backward()  # type: ignore[no-untyped-call]
         if self._finite_gradient():
             self.progress.lost_steps = 0
@@ -180,11 +175,9 @@ class Trainer:
             self._lose_step()
         return float(loss.detach())
 
-    def _loss(self, phase: Phase, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
+    def _loss(self, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
         device, low_precision = self._execution.device, self._execution.low_precision
         pixels, masks = (plane.to(device, non_blocking=True) for plane in (batch.images, batch.masks))
-        if phase.source == "unlabelled" and self._teacher is not None:
-            masks = self._teacher.maps(pixels)
         images = self._images(pixels)
         with torch.autocast(device.type, low_precision, enabled=low_precision is not None):
             outputs, penalty = self._pass(images, with_penalty=criterion.wants_penalty)

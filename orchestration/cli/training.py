@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +25,6 @@ STRIP_SEED = 1
 """Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
 
 STRIP_FOLDER = "strip"
-TEACHER_FOLDER = "teacher"
 
 
 def train(
@@ -74,8 +71,7 @@ def train(
 
     Some images of the data folder are held out: they choose between weights and never train. Images of
     SD-saliency-900's test split are refused. Recipes that train on simulated strip get it written into the
-    output folder, unless --strip names some; those that name a recipe for their teacher train that first,
-    unless --teacher names weights.
+    output folder, unless --strip names some.
 
     The output folder then holds RECIPE.safetensors (the best averaged weights, whose metadata say how to make
     them again), training.svg (loss, learning rate, IoU), log.jsonl (the same as figures) and
@@ -93,6 +89,7 @@ def train(
 
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
+        from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
     chosen = load_recipe(path, fold=fold, seed=seed)
@@ -119,11 +116,11 @@ def train(
         device=device,
         loaders=_loaders(device) if loaders is None else loaders,
     )
-    train_by = partial(_train, processes=processes, threads=threads, ray=state(context).settings.ray)
-    if chosen.teacher and teacher is None:
-        master = load_recipe(path.with_name(chosen.teacher), fold=fold, seed=seed)
-        run = _after_its_teacher(run, master, train_by)
-    train_by(run)
+    if processes == 1:
+        _train_here(run)
+    else:
+        shared = SharedRun(run, processes, threads=max(1, threads // processes))
+        _train_shared(shared, state(context).settings.ray)
     _say_what_came_out(run)
 
 
@@ -144,33 +141,6 @@ def remake_command(recipe: str, chosen: Recipe, options: Mapping[str, object]) -
 def _absolute(model: str | None) -> str | None:
     """A weights file by its whole path, since workers run elsewhere; a shipped name as it is."""
     return str(Path(model).resolve()) if model and Path(model).is_file() else model
-
-
-def _after_its_teacher(
-    run: TrainingRun, recipe: Recipe, train_by: Callable[[TrainingRun], None]
-) -> TrainingRun:
-    """Train the teacher that a recipe names, or what is left of it, and return the run with its weights."""
-    from models.errors import TrainingError  # noqa: PLC0415
-
-    if recipe.split != run.recipe.split:
-        raise TrainingError(
-            f"recipe {run.recipe.name} and its teacher {recipe.name} hold out other images: "
-            "expected one split, or the student is judged by what its teacher has learnt by heart"
-        )
-    command = f"as the teacher of: {run.command}"
-    teacher = replace(run, recipe=recipe, output=run.output / TEACHER_FOLDER, command=command, unlabelled=())
-    say(f"Training the teacher first, by recipe {recipe.name}")
-    train_by(teacher)
-    return replace(run, teacher=str(teacher.weights.resolve()))
-
-
-def _train(run: TrainingRun, *, processes: int, threads: int, ray: RaySettings) -> None:
-    from orchestration.shared_training import SharedRun  # noqa: PLC0415
-
-    if processes == 1:
-        _train_here(run)
-    else:
-        _train_shared(SharedRun(run, processes, threads=max(1, threads // processes)), ray)
 
 
 def _train_here(run: TrainingRun) -> None:

@@ -83,13 +83,13 @@ def test_the_real_folders_are_told_apart(data_dir: Path) -> None:
 
 
 def test_unlabelled_steel_is_read_from_folders_in_folders(steel: Path, tmp_path: Path) -> None:
-    recipe = recipe_of(phase_of(source="unlabelled"), held_out_share=0.2)
+    recipe = recipe_of(phase_of(taught_share=1.0), held_out_share=0.2)
     other = tmp_path / "other"
     write_sample(other / "deeper", patch_sample("b", seed=1, side=32))
     write_sample(other / "first", patch_sample("a", seed=2, side=40))
     data = gather(recipe, steel, unlabelled=[other])
     assert [(sample.name, sample.is_clean) for sample in data.unlabelled] == [("b", True), ("a", True)]
-    assert "and 2 unlabelled images, digest" in data.description
+    assert "and 2 unlabelled images with maps of" in data.description
     with pytest.raises(DatasetError, match="trains on unlabelled steel: expected a folder, got none"):
         gather(recipe, steel)
     with pytest.raises(DatasetError, match="no images in"):

@@ -29,8 +29,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         (GOOD.replace("[[phases", 'optimizer = { kind = "wonder" }\n[[phases'), "optimizer: .*'wonder'"),
         (GOOD + 'schedule = { kind = "step" }\n', "schedule.step.at_steps: Field required"),
         (
-            GOOD + 'source = "unlabelled"\nstrip_share = 0.5\n',
-            "one of unlabelled steel has no share of strip",
+            GOOD + "taught_share = 0.6\nstrip_share = 0.5\n",
+            "strip_share and taught_share are more than a batch",
         ),
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
     ],
@@ -48,7 +48,7 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "loss",
         "optimiser",
         "schedule",
-        "unlabelled strip",
+        "shares above one",
         "name that is a path",
     ],
 )

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from models.data.steps import PUBLISHED_STEPS
-from models.networks.build import build
 from models.training.data import TrainingData
 from models.training.recipe import Phase, Recipe, find_recipe, load_recipe, shipped_recipes
-from models.training.teacher import Teacher
 from models.training.trainer import Trainer
 from tests.models.samples import patch_sample
 from tests.models.training.runs import CPU, DATA
@@ -64,8 +62,7 @@ def tiny(recipe: Recipe) -> Recipe:
 def test_every_recipe_takes_its_steps(name: str, tmp_path: Path) -> None:
     recipe = shipped(name)
     assert recipe.name == name
-    teacher = Teacher(build("scfnet", width=0.5).eval(), "digest", "version")
-    trainer = Trainer(tiny(recipe), SPREAD, tmp_path, CPU, teacher=teacher)
+    trainer = Trainer(tiny(recipe), SPREAD, tmp_path, CPU)
     trainer.train()
     assert trainer.progress.step == len(recipe.phases)
     assert trainer.progress.lost_steps == 0

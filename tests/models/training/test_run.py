@@ -87,39 +87,22 @@ def test_a_student_learns_from_the_maps_of_a_teacher(steel: Path, tmp_path: Path
     run_training(first)
     write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
     recipe = recipe_of(
-        phase_of(2, source="unlabelled", loss={"kind": "dice"}), phase_of(1, name="b"), held_out_share=0.25
+        phase_of(2, taught_share=1.0, loss={"kind": "dice"}), phase_of(1, name="b"), held_out_share=0.25
     )
     student = TrainingRun(
         recipe, steel, tmp_path / "student", COMMAND, unlabelled=(tmp_path / "other",), device="cpu"
     )
     with pytest.raises(TrainingError, match="expected weights of one, got none"):
         run_training(student)
-    student = replace(student, teacher=str(first.weights))
-    run_training(student)
-    _, info = read_weights(student.weights)
-    teacher = read_weights(first.weights)[1]
-    assert info.data.endswith(f", teacher test.23 {teacher.digest}")
-    with pytest.raises(TrainingError, match="other teacher"):
-        run_training(replace(student, teacher="csnet-x1"))
-
-
-def test_a_teacher_can_mark_steel_beforehand(steel: Path, tmp_path: Path) -> None:
-    first = run_of(steel)
-    run_training(first)
-    write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
-    recipe = recipe_of(phase_of(2, taught_share=0.5), held_out_share=0.25)
-    student = TrainingRun(
-        recipe, steel, tmp_path / "student", COMMAND, unlabelled=(tmp_path / "other",), device="cpu"
-    )
-    with pytest.raises(TrainingError, match="expected weights of one, got none"):
-        run_training(student)
-    watcher = Taught()
-    run_training(replace(student, teacher=str(first.weights)), [watcher])
+    student, watcher = replace(student, teacher=str(first.weights)), Taught()
+    run_training(student, [watcher])
     assert watcher.told == [(1, 1)]
     (kept,) = (student.output / TAUGHT_FOLDER).glob("*/*.png")
     assert cv2.imread(str(kept), cv2.IMREAD_GRAYSCALE).shape == (32, 32)
     _, info = read_weights(student.weights)
-    assert ", teacher test.23 " in info.data
+    assert f" and 1 unlabelled images with maps of test.23 {kept.parent.name}, digest " in info.data
+    with pytest.raises(TrainingError, match="other data"):
+        run_training(replace(student, teacher="csnet-x1"))
 
 
 class Taught(Watcher):

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from models.errors import TrainingError
 from models.segmenter import Segmenter
 from models.training.taught import mean_over_turns, taught_samples
+from models.training.trainer import Trainer
 from tests.models.samples import patch_sample
+from tests.models.training.runs import CPU, STEEL, phase_of, recipe_of
 
 Pixels = NDArray[np.uint8]
 
@@ -75,6 +80,25 @@ def _other() -> Echo:
     other = Echo()
     other.digest = "other"
     return other
+
+
+def test_a_student_takes_its_teachers_word_for_masks(tmp_path: Path) -> None:
+    recipe = recipe_of(phase_of(20, taught_share=1.0, peak_rate=3e-2, warmup_steps=0), ema_decay=0)
+    shares: list[float] = []
+    for level in (0, 255):
+        marked = [replace(sample, mask=np.full_like(sample.mask, level)) for sample in STEEL.steel]
+        data = replace(STEEL, unlabelled=marked)
+        trainer = Trainer(recipe, data, tmp_path / f"{level}", CPU)
+        trainer.train()
+        trainer.network.eval()
+        with torch.no_grad():
+            shares.append(float(trainer.network(torch.zeros(1, 3, 32, 32)).final.sigmoid().mean()))
+    assert shares[1] > shares[0] + 0.2
+
+
+def test_steel_that_nobody_marked_is_missed(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="needs steel that a teacher marked, and none was given"):
+        Trainer(recipe_of(phase_of(taught_share=0.5)), STEEL, tmp_path, CPU)
 
 
 @pytest.mark.parametrize("size", [(40, 40), (60, 300)])

@@ -84,28 +84,19 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --output DIR"
 
 
-def test_a_teacher_that_the_recipe_names_is_trained_first(
-    coilwatch: Coilwatch, steel: Path, tmp_path: Path
-) -> None:
+def test_a_student_is_made_again_with_its_teacher(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
     write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
-    plain = RECIPE.format(steps=3, strip_share=0.0, settings="")
-    (tmp_path / "master.toml").write_text(plain.replace('"tiny"', '"master"'))
-    student = written(tmp_path, settings='teacher = "master.toml"')
-    student.write_text(student.read_text() + "taught_share = 0.5\n")
-    arguments = (student, "--data", steel, "--unlabelled", tmp_path / "other", "-o", tmp_path / "run")
+    recipe = written(tmp_path)
+    recipe.write_text(recipe.read_text() + "taught_share = 0.5\n")
+    arguments = (recipe, "--data", steel, "--unlabelled", tmp_path / "other", "-o", tmp_path / "run")
     ran = coilwatch(*TRAIN, *arguments)
-    assert ran.code == 0
-    assert "Training the teacher first, by recipe master" in ran.err
-    _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
-    assert info.recipe == "coilwatch train tiny.toml --data DIR --unlabelled DIR --output DIR"
-    _, teacher = read_weights(tmp_path / "run" / "teacher" / "master.safetensors")
-    assert f", teacher master.3 {teacher.digest}" in info.data
-    assert teacher.recipe == f"as the teacher of: {info.recipe}"
-
-    (tmp_path / "master.toml").write_text(plain.replace("0.25", "0.5"))
-    ran = coilwatch(*TRAIN, *arguments[:-1], tmp_path / "another")
     assert ran.code == 1
-    assert "recipe tiny and its teacher tiny hold out other images: expected one split" in ran.error
+    assert "expected weights of one, got none" in ran.error
+    assert coilwatch(*TRAIN, *arguments, "--teacher", "csnet-x1").code == 0
+    _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
+    assert info.recipe == (
+        "coilwatch train tiny.toml --data DIR --unlabelled DIR --teacher csnet-x1 --output DIR"
+    )
 
 
 def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
