@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
-from benchmarks.accuracy.page import accuracy_speed_svg, results_page
+from benchmarks.accuracy.page import accuracy_speed_svg, pruning_svg, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from models.weights.files import read_weights
 from models.weights.registry import available, locate
@@ -51,9 +51,10 @@ def _evaluate(name: str, protocol: Protocol, data: Path) -> Evaluation:
 
 @app.command()
 def page() -> None:
-    """Write docs/results.md and its figure from the evaluations that are there."""
+    """Write docs/results.md and its figures from the evaluations that are there."""
     (DOCS / "results.md").write_text(results_page(), encoding="utf-8")
     (DOCS / "figures" / "accuracy-speed.svg").write_text(accuracy_speed_svg(), encoding="utf-8")
+    (DOCS / "figures" / "pruning.svg").write_text(pruning_svg(), encoding="utf-8")
 
 
 if __name__ == "__main__":

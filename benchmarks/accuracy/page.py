@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+from benchmarks.pruning import Curve, curves
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 COLUMNS = {
@@ -32,13 +37,25 @@ A set of images and a way of training make a protocol, and figures of two protoc
 Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine named below the table.
 """
 NARROW = """\
-Networks that stand side by side below were trained by the `-narrow` recipes: 432 images, 600 steps of 8
+Networks that stand side by side below were trained by the `-narrow` recipes: 432 images, 300 steps of 8
 crops of 128 px by one optimiser, each network with its own losses, and at a quarter of its width where its
 whole would take days on two processor cores. That tells what sets them apart when little time is given, and
 nothing of what they reach when trained as published.
 """
+PRUNING = """\
+## Pruning
+
+CSNets of a narrow recipe lose the channels of the smallest scales, more and more of them; statistics are made
+anew, nothing is fine-tuned (`python -m benchmarks.pruning`). IoU is at half saliency, of {images} held-out
+training images.
+
+{rows}
+
+![IoU against parameters](figures/pruning.svg)
+"""
 SIZE_INCHES = (6.0, 3.8)
 INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
+LINES = (OURS, "#c2571a", "#2b8a3e", "#7048a8")
 
 
 class Published(BaseModel):
@@ -68,7 +85,14 @@ def results_page(folder: Path = FOLDER) -> str:
     shipped = [section for protocol, section in sections.items() if not protocol.narrow]
     narrow = [section for protocol, section in sections.items() if protocol.narrow]
     plot = "![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n"
-    return "\n".join([HEAD, *shipped, plot, *([NARROW, *narrow] if narrow else [])])
+    pruned = curves()
+    return "\n".join(
+        [
+            *(HEAD, *shipped, plot),
+            *([NARROW, *narrow] if narrow else []),
+            *([_pruning_section(pruned)] if pruned else []),
+        ]
+    )
 
 
 def published() -> list[Published]:
@@ -79,11 +103,7 @@ def published() -> list[Published]:
 def accuracy_speed_svg(folder: Path = FOLDER) -> str:
     """IoU of our networks over their time of a tile; lines for published ones, whose time is not known."""
     protocol = PROTOCOLS[0]
-    with mpl.rc_context({"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}):
-        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-        axes = figure.add_subplot(xlabel="ms a 256 tile, one thread", ylabel="IoU, %", title=protocol.title)
-        axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+    with _drawing("ms a 256 tile, one thread", protocol.title) as (axes, svg):
         for other in (one for one in published() if one.protocol == protocol.key):
             axes.axhline(other.iou_mean, color=THEIRS, linestyle="--", linewidth=1)
             axes.annotate(
@@ -94,9 +114,45 @@ def accuracy_speed_svg(folder: Path = FOLDER) -> str:
             axes.plot(*at, "o", color=OURS)
             axes.annotate(ours.model, at, xytext=(5, 5), textcoords="offset points")
         axes.set_xlim(left=0)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return text.getvalue()
+        return svg()
+
+
+def pruning_svg() -> str:
+    """IoU of pruned networks over the parameters that they have left."""
+    with _drawing("parameters left", "Pruned without fine-tuning") as (axes, svg):
+        for curve, colour in zip(curves(), itertools.cycle(LINES), strict=False):
+            left = [point.parameters for point in curve.points]
+            axes.plot(
+                left, [100 * point.iou for point in curve.points], "o-", color=colour, label=curve.recipe
+            )
+        axes.legend(frameon=False)
+        return svg()
+
+
+@contextmanager
+def _drawing(below: str, title: str) -> Iterator[tuple[Axes, Callable[[], str]]]:
+    """Axes for IoU over something, and what makes an SVG of them."""
+    with mpl.rc_context({"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}):
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot(xlabel=below, ylabel="IoU, %", title=title)
+        axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+
+        def svg() -> str:
+            text = io.StringIO()
+            figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+            return text.getvalue()
+
+        yield axes, svg
+
+
+def _pruning_section(pruned: list[Curve]) -> str:
+    rows = [f"| parameters left | {' | '.join(curve.recipe for curve in pruned)} |"]
+    rows.append(f"|---|{'---|' * len(pruned)}")
+    for points in zip(*(curve.points for curve in pruned), strict=True):
+        left = ", ".join(f"{count:,}" for count in dict.fromkeys(point.parameters for point in points))
+        rows.append(f"| {left} | {' | '.join(f'{100 * point.iou:.1f}' for point in points)} |")
+    return PRUNING.format(images=pruned[0].images, rows="\n".join(rows))
 
 
 def _section(protocol: Protocol, ours: list[Evaluation], others: list[Published]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy.evaluations import load, save
-from benchmarks.accuracy.page import NARROW, accuracy_speed_svg, published, results_page
+from benchmarks.accuracy.page import NARROW, accuracy_speed_svg, pruning_svg, published, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from models.weights.files import read_weights
 from models.weights.registry import available, locate
@@ -20,6 +20,7 @@ def test_the_page_shows_the_evaluations() -> None:
         "run python -m benchmarks.accuracy page"
     )
     assert (DOCS / "figures" / "accuracy-speed.svg").read_text("utf-8") == accuracy_speed_svg()
+    assert (DOCS / "figures" / "pruning.svg").read_text("utf-8") == pruning_svg()
 
 
 @pytest.mark.parametrize(
