@@ -21,12 +21,14 @@ class Protocol:
         title: for a table.
         noise: on every image; None for none.
         narrow: of networks of a narrow recipe, which compare with one another alone.
+        level: of noise, for the one table of all levels; no table of its own.
     """
 
     key: str
     title: str
     noise: Noise | None = None
     narrow: bool = False
+    level: bool = False
 
     def samples(self, data: Path) -> list[Sample]:
         """The images with their masks.
@@ -50,6 +52,16 @@ PROTOCOLS = (
     Protocol("disjoint-180", "Trained on the 540 training images, 180 public test images"),
     Protocol("gaussian-0.1", "The same images under Gaussian noise, sigma 0.1", _GAUSSIAN),
     Protocol("salt-and-pepper-0.1", "The same images with 10 % salt and pepper", _SALT_AND_PEPPER),
+    *(
+        Protocol(f"gaussian-{sigma}", f"sigma {sigma}", GaussianNoise(sigma=sigma), level=True)
+        for sigma in (0.05, 0.2)
+    ),
+    *(
+        Protocol(
+            f"salt-and-pepper-{share}", f"{share:.0%} salt and pepper", SaltAndPepper(share=share), level=True
+        )
+        for share in (0.05, 0.2)
+    ),
     Protocol("narrow", _SIDE_BY_SIDE, narrow=True),
     Protocol("narrow-gaussian-0.1", f"{_SIDE_BY_SIDE}, Gaussian noise, sigma 0.1", _GAUSSIAN, narrow=True),
     Protocol(
