@@ -13,7 +13,7 @@ from typing import Any
 
 from models.errors import ModelsError, TrainingError
 from models.training.devices import execution
-from models.training.run import TrainingRun, run_training
+from models.training.run import TrainingRun, alone, run_training
 from models.training.sharing import Member
 from models.training.taught import Report
 from orchestration.errors import MissingProgramError
@@ -72,7 +72,8 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
     on_gpu = execution(run.device, low_precision=False).on_gpu
     _check_installed()
     # What cannot be used is said before a cluster is started, and not tried again by it.
-    run.data(report)
+    with alone(run.output):
+        run.data(report)
     with _cluster(ray, shared.processes):
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
         from ray.train.torch import TorchTrainer  # noqa: PLC0415

@@ -12,11 +12,12 @@ from rich.progress import Progress
 from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
 from benchmarks.accuracy.page import accuracy_speed_svg, pruning_svg, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+from benchmarks.pruning import curves
 from models.weights.files import read_weights
 from models.weights.registry import available, locate
 
 NARROW = "-narrow."
-"""In the version of weights that a narrow recipe made: `edrnet-narrow.600`."""
+"""In the version of weights that a narrow recipe made: `edrnet-narrow.300`."""
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -54,7 +55,8 @@ def page() -> None:
     """Write docs/results.md and its figures from the evaluations that are there."""
     (DOCS / "results.md").write_text(results_page(), encoding="utf-8")
     (DOCS / "figures" / "accuracy-speed.svg").write_text(accuracy_speed_svg(), encoding="utf-8")
-    (DOCS / "figures" / "pruning.svg").write_text(pruning_svg(), encoding="utf-8")
+    if curves():
+        (DOCS / "figures" / "pruning.svg").write_text(pruning_svg(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.data.folders import Sample
+from models.data.folders import MARKED_OVER, Sample
 
 MAX_ASPECT = 1.25
 """Stretch of a crop. Stronger stretch turns patches into scratches."""
@@ -81,7 +81,7 @@ class Augmentation:
 
 
 def _marked_point(sample: Sample, generator: Generator) -> tuple[int, int]:
-    marked = np.flatnonzero(sample.mask)
+    marked = np.flatnonzero(sample.mask > MARKED_OVER)
     row, column = divmod(int(marked[generator.integers(len(marked))]), sample.mask.shape[1])
     return row, column
 

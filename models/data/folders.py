@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from models.errors import DatasetError
 
+MARKED_OVER = 127
+"""A pixel of a mask is marked where it is over this."""
+
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
 _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
@@ -19,7 +22,7 @@ _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
 
 @dataclass(frozen=True)
 class Sample:
-    """One grey image with its mask, both (H, W) uint8; the mask is 0 or 255."""
+    """One grey image with its mask, both (H, W) uint8; a teacher's mask is soft, marked from 128 on."""
 
     name: str
     image: NDArray[np.uint8]
@@ -28,7 +31,7 @@ class Sample:
     @property
     def is_clean(self) -> bool:
         """Whether the mask marks nothing."""
-        return not self.mask.any()
+        return not (self.mask > MARKED_OVER).any()
 
 
 def load_samples(folder: Path) -> list[Sample]:
@@ -68,7 +71,7 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     image, mask = read_grey(image_path), read_grey(mask_path)
     if image.shape != mask.shape:
         raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
-    return Sample(image_path.stem, image, np.where(mask > 127, 255, 0).astype(np.uint8))
+    return Sample(image_path.stem, image, np.where(mask > MARKED_OVER, 255, 0).astype(np.uint8))
 
 
 def load_unlabelled(folder: Path) -> list[Sample]:

@@ -141,7 +141,7 @@ class CoilNet(SaliencyNetwork):
     def _magnified(self, images: Tensor) -> Tensor:
         """Images of the nearest size that the encoder takes."""
         height, width = (
-            round(side * self.magnification / self.size_multiple) * self.size_multiple
+            math.floor(side * self.magnification / self.size_multiple + 0.5) * self.size_multiple
             for side in images.shape[-2:]
         )
         if (height, width) == images.shape[-2:]:

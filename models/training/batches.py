@@ -48,22 +48,22 @@ class Batches(Dataset[SaliencyBatch]):
     def __getitem__(self, step: int) -> SaliencyBatch:
         phase, step_in_phase = self._recipe.phase_at(step)
         generator = self._generator(step)
-        batch = phase.batch // self._member.count
-        from_strip, taught = (round(batch * share) for share in (phase.strip_share, phase.taught_share))
-        own = batch - from_strip - taught
-        first = (step_in_phase * self._member.count + self._member.rank) * own
+        from_strip = round(phase.batch * phase.strip_share)
+        taught = min(round(phase.batch * phase.taught_share), phase.batch - from_strip)
+        own = phase.batch - from_strip - taught
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         items: list[SaliencyItem] = []
-        for slot in range(first, first + own):
-            sample = self._sample(phase, slot, generator)
-            items.append(_steel_item(phase, sample, steel, generator))
-        for _ in range(taught):
-            sample = _drawn(self._data.unlabelled, generator)
-            items.append(_steel_item(phase, sample, steel, generator))
-        for _ in range(from_strip):
-            sample = _drawn(self._data.strip, generator)
-            items.append(_item(TrainingPair(*strip.apply(sample, generator)), sample.name))
+        for place in range(self._member.rank, phase.batch, self._member.count):
+            if place < own:
+                sample = self._sample(phase, step_in_phase * own + place, generator)
+                items.append(_steel_item(phase, sample, steel, generator))
+            elif place < own + taught:
+                sample = _drawn(self._data.unlabelled, generator)
+                items.append(_steel_item(phase, sample, steel, generator))
+            else:
+                sample = _drawn(self._data.strip, generator)
+                items.append(_item(TrainingPair(*strip.apply(sample, generator)), sample.name))
         if phase.multi_scale_px:
             return MultiScale(phase.multi_scale_px, seed=self._recipe.seed).batch(items, step)
         return collate(items)

@@ -64,7 +64,9 @@ class TrainingData:
         if self.strip:
             text += f" and {len(self.strip)} tiles of simulated strip"
         if self.unlabelled:
-            text += f" and {len(self.unlabelled)} unlabelled images with maps of {self.teacher}"
+            text += f" and {len(self.unlabelled)} unlabelled images"
+        if self.teacher:
+            text += f" with maps of {self.teacher}"
         return f"{text}, digest {self.digest}"
 
 

@@ -83,7 +83,7 @@ class Phase(Record):
         augmentation: steps for the steel images instead of zoom and defect share, as a paper names them; what
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
-        order: "drawn" takes any image at any time, "epochs" every image once before any comes again.
+        order: of images with masks: "drawn" takes any at any time, "epochs" each once before any comes again.
         taught_share: share of the batch that is unlabelled steel with a teacher's maps, soft, in the place of
             masks, as in KD-SCFNet; each is the mean over the eight turns of its image.
         loss: instead of the recipe's.
@@ -131,7 +131,8 @@ class Recipe(Record):
             consecutive numbers, where neighbours by number show the same steel.
         fold: hold out this one of `folds` parts instead of a share.
         folds: equal parts of every class; cross-validation trains once for each.
-        strip_tiles: of simulated strip that are written where no folder of it is named; eight make a coil.
+        strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
+            200 coils are more than a run learns by heart.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.

@@ -86,7 +86,10 @@ class TrainingRun:
             raise TrainingError(
                 f"recipe {self.recipe.name} learns from a teacher's maps: expected weights of one, got none"
             )
-        teacher = Segmenter.open(self.teacher, device=self.device, threads=torch.get_num_threads())
+        # In one precision: processes on other processors must find the same maps.
+        teacher = Segmenter.open(
+            self.teacher, device=self.device, precision="fp32", threads=torch.get_num_threads()
+        )
         taught = taught_samples(teacher, data.unlabelled, self.output / TAUGHT_FOLDER, report)
         return replace(data, unlabelled=taught, teacher=f"{teacher.version} {teacher.digest}")
 
@@ -110,15 +113,10 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
         for watcher in watching:
             watcher.on_taught(done, total)
 
-    data = run.data(report)
-    exporter = Exporter(
-        run.weights,
-        run.recipe,
-        data.description,
-        run.command,
-        _gate_threshold(run.recipe, data, where.device),
-    )
     with alone(run.output) if member.is_first else nullcontext():
+        data = run.data(report)
+        threshold = _gate_threshold(run.recipe, data, where.device)
+        exporter = Exporter(run.weights, run.recipe, data.description, run.command, threshold)
         trainer = Trainer(run.recipe, data, run.output, where, loaders=run.loaders, member=member)
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:
@@ -161,7 +159,7 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TrainingError(f"another training runs in {folder}") from None
-        for unfinished in folder.glob(f".{STATE_FILE}.*"):
+        for unfinished in [*folder.glob(f".{STATE_FILE}.*"), *folder.glob(f"{TAUGHT_FOLDER}/*/.*.png.*")]:
             # Of a run that was killed while it wrote; a large network's would soon fill the disk.
             unfinished.unlink()
         yield

@@ -1,8 +1,9 @@
 """Masks for steel that nobody marked: a teacher's maps, each the mean over the eight turns of its image.
 
 Averaging over turns takes away what a network sees in one direction alone, and a student that learns from it
-needs no turns in use. Sources: Hinton et al., "Distilling the Knowledge in a Neural Network" (2015); for the
-turns, Radosavovic et al., "Data Distillation: Towards Omni-Supervised Learning" (CVPR 2018).
+needs no turns in use. Maps are soft, as decided as the teacher is in use. Sources: Hinton et al., "Distilling
+the Knowledge in a Neural Network" (2015); for the turns, Radosavovic et al., "Data Distillation: Towards
+Omni-Supervised Learning" (CVPR 2018).
 """
 
 from __future__ import annotations

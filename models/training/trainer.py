@@ -69,7 +69,7 @@ class Trainer:
     ) -> None:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
-        if recipe.needs_teacher and not data.unlabelled:
+        if recipe.needs_teacher and not (data.unlabelled and data.teacher):
             raise TrainingError(f"recipe {recipe.name} needs steel that a teacher marked, and none was given")
         self.recipe = recipe
         self.data = data

@@ -43,6 +43,23 @@ def test_what_a_teacher_marked_takes_its_share() -> None:
     assert shares == [1, 1, 1, 1]
 
 
+def test_processes_share_every_kind_of_a_batch() -> None:
+    data = replace(DATA, unlabelled=[patch_sample("taught", 7)])
+    recipe = recipe_of(phase_of(3, batch=8, strip_share=0.125, taught_share=0.25))
+    for step in range(3):
+        parts = [Batches(recipe, data, Member(rank, 4))[step].names for rank in range(4)]
+        together = [name for part in parts for name in part]
+        assert [len(part) for part in parts] == [2, 2, 2, 2]
+        assert together.count("taught") == 2
+        assert sum(name in {"0", "1"} for name in together) == 1
+
+
+def test_shares_never_take_more_than_a_batch() -> None:
+    data = replace(DATA, unlabelled=[patch_sample("taught", 7)])
+    recipe = recipe_of(phase_of(1, batch=3, strip_share=0.5, taught_share=0.5))
+    assert len(Batches(recipe, data, ALONE)[0].names) == 3
+
+
 def test_epochs_show_every_image_before_any_comes_again() -> None:
     names = names_of(recipe_of(phase_of(9, batch=2, order="epochs")), 9)
     drawn = [name for batch in names for name in batch]

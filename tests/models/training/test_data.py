@@ -89,7 +89,7 @@ def test_unlabelled_steel_is_read_from_folders_in_folders(steel: Path, tmp_path:
     write_sample(other / "first", patch_sample("a", seed=2, side=40))
     data = gather(recipe, steel, unlabelled=[other])
     assert [(sample.name, sample.is_clean) for sample in data.unlabelled] == [("b", True), ("a", True)]
-    assert "and 2 unlabelled images with maps of" in data.description
+    assert "and 2 unlabelled images, digest" in data.description
     with pytest.raises(DatasetError, match="trains on unlabelled steel: expected a folder, got none"):
         gather(recipe, steel)
     with pytest.raises(DatasetError, match="no images in"):

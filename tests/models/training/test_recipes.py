@@ -12,6 +12,8 @@ from models.data.steps import PUBLISHED_STEPS
 from models.training.data import TrainingData
 from models.training.recipe import Phase, Recipe, find_recipe, load_recipe, shipped_recipes
 from models.training.trainer import Trainer
+from models.weights.files import read_weights
+from models.weights.registry import available, locate
 from tests.models.samples import patch_sample
 from tests.models.training.runs import CPU, DATA
 
@@ -24,6 +26,7 @@ SPREAD = TrainingData(
     DATA.strip,
     DATA.held_out_strip,
     unlabelled=[patch_sample(f"{seed}", seed, side=200) for seed in range(2)],
+    teacher="a teacher",
 )
 
 PUBLISHED = {
@@ -66,6 +69,18 @@ def test_every_recipe_takes_its_steps(name: str, tmp_path: Path) -> None:
     trainer.train()
     assert trainer.progress.step == len(recipe.phases)
     assert trainer.progress.lost_steps == 0
+
+
+@pytest.mark.parametrize("name", available())
+def test_recipes_make_the_weights_that_ship(name: str) -> None:
+    _, info = read_weights(locate(name))
+    words = info.recipe.split()
+    assert words[:2] == ["coilwatch", "train"]
+    recipe = shipped(words[2])
+    assert (recipe.network, recipe.width, recipe.structure_knobs) == (info.network, info.width, info.knobs)
+    made_by, _, step = info.version.rpartition(".")
+    assert made_by == recipe.name
+    assert recipe.phase_at(int(step) - 1)[0] == recipe.phases[-1]
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

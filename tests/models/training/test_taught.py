@@ -87,7 +87,7 @@ def test_a_student_takes_its_teachers_word_for_masks(tmp_path: Path) -> None:
     shares: list[float] = []
     for level in (0, 255):
         marked = [replace(sample, mask=np.full_like(sample.mask, level)) for sample in STEEL.steel]
-        data = replace(STEEL, unlabelled=marked)
+        data = replace(STEEL, unlabelled=marked, teacher="a teacher")
         trainer = Trainer(recipe, data, tmp_path / f"{level}", CPU)
         trainer.train()
         trainer.network.eval()
@@ -97,8 +97,9 @@ def test_a_student_takes_its_teachers_word_for_masks(tmp_path: Path) -> None:
 
 
 def test_steel_that_nobody_marked_is_missed(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="needs steel that a teacher marked, and none was given"):
-        Trainer(recipe_of(phase_of(taught_share=0.5)), STEEL, tmp_path, CPU)
+    for data in (STEEL, replace(STEEL, unlabelled=STEEL.steel)):
+        with pytest.raises(TrainingError, match="needs steel that a teacher marked, and none was given"):
+            Trainer(recipe_of(phase_of(taught_share=0.5)), data, tmp_path, CPU)
 
 
 @pytest.mark.parametrize("size", [(40, 40), (60, 300)])

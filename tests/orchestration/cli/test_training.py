@@ -130,11 +130,16 @@ def test_what_cannot_be_trained_is_one_line(
     assert message in ran.error
 
 
+@pytest.mark.parametrize("taught", [False, True])
 def test_a_killed_run_ends_with_the_bytes_of_an_uninterrupted_one(
-    coilwatch: Coilwatch, steel: Path, tmp_path: Path
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path, taught: bool
 ) -> None:
     recipe = written(tmp_path, steps=60)
     arguments = ["train", str(recipe), "--data", str(steel), "--device", "cpu", "--threads", "1", "--output"]
+    if taught:
+        write_sample(tmp_path / "other", patch_sample("other", seed=40, side=32))
+        recipe.write_text(recipe.read_text() + "taught_share = 0.5\n")
+        arguments[2:2] = ["--teacher", "csnet-x1", "--unlabelled", str(tmp_path / "other")]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     program = "import sys; from orchestration.cli import main; main(sys.argv[1:])"
     process = subprocess.Popen(
