@@ -35,7 +35,7 @@ from workers.inspection.settings import InspectionSettings
 SEVERSTAL = Path("severstal-frames")
 COIL_M = 12.0
 FAMILIES: tuple[Family, ...] = ("scaled", "brushed")
-COIL_SEEDS = tuple(range(7, 27))
+COIL_SEEDS = tuple(range(27, 47))
 """Enough for half a percent to be more than one tile. Training tiles are cut from coils of seeds from 1,000
 up, and from the other half of the crops."""
 

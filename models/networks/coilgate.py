@@ -12,9 +12,9 @@ STAGES = 3
 """Of the encoder: what is deeper has 98 % of its parameters, and names things that steel does not show."""
 STRIDE = 8
 CHANNELS = 32
-RINGS = 2
-"""Dilated convolutions, each twice as wide as the one before: with the head, a cell meets 15 x 15 of
-them, and with a third ring 31 x 31, a whole tile of 256 px."""
+RINGS = 3
+"""Dilated convolutions, each twice as wide as the one before: with the head, a cell meets 31 x 31 of
+them, a whole tile of 256 px: what is a defect on one strip is texture on another."""
 
 
 class CoilGate(SaliencyNetwork):

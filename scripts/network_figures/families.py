@@ -175,7 +175,7 @@ def _coilgate_parts() -> tuple[Part, ...]:
             for n in range(3)
         ),
         Part(f"conv 1{TIMES}1", "decoder", ("reduce",)),
-        Part("dilated\n2, 4", "context", ("around",)),
+        Part("dilated\n2, 4, 8", "context", ("around",)),
         Part("head", "head", ("head",)),
     )
 
