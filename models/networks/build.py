@@ -76,7 +76,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
             ),
             NetworkSpec("csnet-l-x1", "csnet:CSNet", _CSNET, 224, {"preset": "l-x1"}),
             NetworkSpec("csnet-l-x2", "csnet:CSNet", _CSNET, 224, {"preset": "l-x2"}),
-            NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256, {"magnification": 1.25}),
+            NetworkSpec("coilnet-m", "coilnet:CoilNet", _COILNET, 256),
             NetworkSpec("coilnet-s", "coilnet:CoilNet", _COILNET, 256, {"channels": 32, "refinement": False}),
             NetworkSpec("coilgate", "coilgate:CoilGate", _COILGATE, 256),
         )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.errors import NetworkError
-from models.networks.blocks import ConvBnRelu, pointwise, resize_like, scaled, side_output, upsample
+from models.networks.blocks import ConvBnRelu, pointwise, scaled, side_output, upsample
 from models.networks.efficientnet_lite0 import EfficientNetLite0, encoder_input
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
@@ -87,9 +84,6 @@ class CoilNet(SaliencyNetwork):
         width: factor on all channels.
         channels: of the decoder at width 1.
         refinement: False to end with the coarse map.
-        magnification: that the network looks at images with, at least 1; its maps are of their size.
-        sharpness: factor on the final logits in evaluation, above 0. Trained maps say how sure the network
-            is; what is made of them wants a decision, and above 1 fewer of their levels lie between.
         pretrained: ImageNet weights for the encoder; only at width 1.
     """
 
@@ -103,17 +97,9 @@ class CoilNet(SaliencyNetwork):
         in_channels: int = 3,
         channels: int = CHANNELS,
         refinement: bool = True,
-        magnification: float = 1.0,
-        sharpness: float = 1.0,
         pretrained: bool = False,
     ) -> None:
-        if not 1 <= magnification < math.inf:
-            raise NetworkError(f"expected a magnification of at least 1, got {magnification:g}")
-        if not 0 < sharpness < math.inf:
-            raise NetworkError(f"expected a sharpness above 0, got {sharpness:g}")
         super().__init__(in_channels)
-        self.magnification = magnification
-        self.sharpness = sharpness
         self.backbone = EfficientNetLite0(width, in_channels=in_channels, taps=TAPS, pretrained=pretrained)
         skips = self.backbone.channels
         deep, fine = scaled(channels, width), scaled(channels // 3, width)
@@ -127,23 +113,12 @@ class CoilNet(SaliencyNetwork):
         self.refinement = Refinement(fine) if refinement else None
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
-        seen = self._magnified(images)
-        features = self.backbone(encoder_input(seen))
+        features = self.backbone(encoder_input(images))
         decoded = [self.context(features[-1])]
         for stage, skip in zip(self.stages, reversed(features[:-1]), strict=True):
             decoded.append(stage(decoded[-1], skip))
         logits = [side(maps) for side, maps in zip(self.sides, decoded, strict=True)]
         if self.refinement is not None:
-            logits.append(self.refinement(logits[-1], decoded[-1], seen))
-        final, *sides = (resize_like(side, images) for side in reversed(logits))
-        return SaliencyOutputs(final if self.training else final * self.sharpness, tuple(sides))
-
-    def _magnified(self, images: Tensor) -> Tensor:
-        """Images of the nearest size that the encoder takes."""
-        height, width = (
-            math.floor(side * self.magnification / self.size_multiple + 0.5) * self.size_multiple
-            for side in images.shape[-2:]
-        )
-        if (height, width) == images.shape[-2:]:
-            return images
-        return functional.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
+            logits.append(self.refinement(logits[-1], decoded[-1], images))
+        final, *sides = (upsample(side, images.shape[-1] // side.shape[-1]) for side in reversed(logits))
+        return SaliencyOutputs(final, tuple(sides))

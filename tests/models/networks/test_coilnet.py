@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import models
-from models.errors import NetworkError
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
 from models.training.recipe import load_recipe
@@ -92,57 +91,6 @@ def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() 
         assert len(small.eval()(torch.empty(1, 3, 64, 64)).sides) == 4
     assert parameters(small) < parameters(plain) < parameters(large)
     assert {name for name, _ in small.named_parameters()} == {name for name, _ in plain.named_parameters()}
-
-
-@pytest.mark.parametrize(
-    ("magnification", "size", "seen"),
-    [(1.5, (64, 128), (96, 192)), (1.25, (256, 256), (320, 320)), (1.25, (64, 96), (96, 128))],
-)
-def test_a_magnified_image_is_seen_as_if_it_had_come_larger(
-    magnification: float, size: tuple[int, int], seen: tuple[int, int], network: CoilNet
-) -> None:
-    magnifying = CoilNet(magnification=magnification).eval()
-    magnifying.load_state_dict(network.state_dict())
-    shown_to: list[Tensor] = []
-    for one in (network, magnifying):
-        one.backbone.register_forward_pre_hook(lambda _, inputs: shown_to.append(inputs[0]))
-    coarse: list[Tensor] = []
-    for one in (network, magnifying):
-        one.sides[-1].register_forward_hook(lambda *call: coarse.append(call[-1]))
-    images = torch.randn(1, 3, *size)
-    with torch.inference_mode():
-        network(functional.interpolate(images, size=seen, mode="bilinear"))
-        outputs = magnifying(images)
-    assert shown_to[1].shape[-2:] == seen
-    torch.testing.assert_close(shown_to[1], shown_to[0])
-    torch.testing.assert_close(coarse[1], coarse[0])
-    expected = functional.interpolate(coarse[0], size=size, mode="bilinear")
-    torch.testing.assert_close(outputs.sides[0], expected)
-    assert all(maps.shape[-2:] == size for maps in outputs.maps)
-
-
-def test_sharpness_is_of_maps_in_use_alone(network: CoilNet) -> None:
-    sharp = CoilNet(sharpness=3.0)
-    sharp.load_state_dict(network.state_dict())
-    images = shown(2)
-    with torch.inference_mode():
-        plain, sharpened = network(images), sharp.eval()(images)
-        torch.testing.assert_close(sharpened.final, 3 * plain.final)
-        torch.testing.assert_close(sharpened.sides, plain.sides)
-        torch.testing.assert_close(sharp.train()(images).final, network.train()(images).final)
-
-
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"magnification": 0.5}, "expected a magnification of at least 1, got 0.5"),
-        ({"sharpness": 0.0}, "expected a sharpness above 0, got 0"),
-    ],
-    ids=["magnification", "sharpness"],
-)
-def test_factors_that_make_no_sense_are_refused(knobs: dict[str, float], message: str) -> None:
-    with pytest.raises(NetworkError, match=message):
-        build("coilnet-m", **knobs)
 
 
 @pytest.mark.parametrize("name", ["coilnet-m", "coilnet-s"])
