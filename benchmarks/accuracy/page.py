@@ -63,15 +63,6 @@ of full scale, `s` salt and pepper, its share of all pixels in percent.
 
 {rows}
 """
-LEVELS = {
-    "none": "disjoint-180",
-    "g 5": "gaussian-0.05",
-    "g 10": "gaussian-0.1",
-    "g 20": "gaussian-0.2",
-    "s 5": "salt-and-pepper-0.05",
-    "s 10": "salt-and-pepper-0.1",
-    "s 20": "salt-and-pepper-0.2",
-}
 SIZE_INCHES = (6.0, 3.8)
 INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
 LINES = (OURS, "#c2571a", "#2b8a3e", "#7048a8")
@@ -100,9 +91,9 @@ def results_page(folder: Path = FOLDER) -> str:
     sections = {
         protocol: _section(protocol, ours, [one for one in others if one.protocol == protocol.key])
         for protocol, ours in measured.items()
-        if not protocol.level
+        if protocol.title
     }
-    levels = _noise_section({protocol.key: ours for protocol, ours in measured.items()})
+    levels = _noise_section({protocol.level: ours for protocol, ours in measured.items() if protocol.level})
     shipped = [section for protocol, section in sections.items() if not protocol.narrow]
     narrow = [section for protocol, section in sections.items() if protocol.narrow]
     plot = "![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n"
@@ -168,13 +159,10 @@ def _drawing(below: str, title: str) -> Iterator[tuple[Axes, Callable[[], str]]]
 
 
 def _noise_section(measured: dict[str, list[Evaluation]]) -> str:
-    found = {
-        level: {one.model: one.figures["iou_mean"] for one in measured.get(key, [])}
-        for level, key in LEVELS.items()
-    }
-    rows = [f"| network | {' | '.join(LEVELS)} |", f"|---|{'---|' * len(LEVELS)}"]
-    for model in found["none"]:
-        ious = [f"{100 * of_level[model]:.1f}" if model in of_level else "" for of_level in found.values()]
+    found = [{one.model: one.figures["iou_mean"] for one in ours} for ours in measured.values()]
+    rows = [f"| network | {' | '.join(measured)} |", f"|---|{'---|' * len(measured)}"]
+    for model in found[0]:
+        ious = [f"{100 * of_level[model]:.1f}" if model in of_level else "" for of_level in found]
         rows.append(f"| {model} | {' | '.join(ious)} |")
     return NOISE.format(rows="\n".join(rows))
 

@@ -12,20 +12,19 @@ STAGES = 3
 """Of the encoder: what is deeper has 98 % of its parameters, and names things that steel does not show."""
 STRIDE = 8
 CHANNELS = 32
-RINGS = 3
-"""Dilated convolutions, each twice as wide as the one before: with the head, a cell meets 31 x 31 of
-them, a whole tile of 256 px: what is a defect on one strip is texture on another."""
+DILATIONS = (2, 4, 8)
+"""With the head, a cell is held against 31 x 31 of those around it, a whole tile of 256 px: what is a defect
+on one strip is texture on another."""
 
 
 class CoilGate(SaliencyNetwork):
-    """Three stages of EfficientNet-Lite0, dilated convolutions, one logit for every 8 x 8 pixels.
+    """Three stages of EfficientNet-Lite0, three dilated convolutions, one logit for every 8 x 8 pixels.
 
     It tells that there is a defect and about where, not its outline. No side outputs.
 
     Args:
         width: factor on all channels.
         channels: of the convolutions behind the encoder, at width 1.
-        rings: how many of them are dilated: by 2, 4, 8 and so on.
         pretrained: ImageNet weights for the encoder; only at width 1.
     """
 
@@ -38,7 +37,6 @@ class CoilGate(SaliencyNetwork):
         *,
         in_channels: int = 3,
         channels: int = CHANNELS,
-        rings: int = RINGS,
         pretrained: bool = False,
     ) -> None:
         super().__init__(in_channels)
@@ -48,7 +46,7 @@ class CoilGate(SaliencyNetwork):
         own = scaled(channels, width)
         self.reduce = pointwise(self.backbone.channels[-1], own)
         self.around = nn.Sequential(
-            *(ConvBnRelu(own, own, dilation=2**ring, bias=False) for ring in range(1, rings + 1))
+            *(ConvBnRelu(own, own, dilation=dilation, bias=False) for dilation in DILATIONS)
         )
         self.head = side_output(own)
 

@@ -66,6 +66,7 @@ class TrainingView(Watcher):
 
     def on_taught(self, done: int, total: int) -> None:
         if self._taught is None:
+            say(f"The teacher marks {total:,} images of unlabelled steel")
             self._taught = self._bars.add_task("teacher's maps", total=total, note="")
         self._bars.update(self._taught, completed=done)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy.evaluations import load, save
-from benchmarks.accuracy.page import LEVELS, NARROW, accuracy_speed_svg, pruning_svg, published, results_page
+from benchmarks.accuracy.page import NARROW, accuracy_speed_svg, pruning_svg, published, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from benchmarks.pruning import curves
 from models.weights.files import read_weights
@@ -22,12 +22,6 @@ def test_the_page_shows_the_evaluations() -> None:
     )
     assert (DOCS / "figures" / "accuracy-speed.svg").read_text("utf-8") == accuracy_speed_svg()
     assert not curves() or (DOCS / "figures" / "pruning.svg").read_text("utf-8") == pruning_svg()
-
-
-def test_every_level_of_noise_is_a_protocol() -> None:
-    keys = {protocol.key for protocol in PROTOCOLS}
-    assert set(LEVELS.values()) <= keys
-    assert {protocol.key for protocol in PROTOCOLS if protocol.level} <= set(LEVELS.values())
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.networks.build import build
-from models.networks.coilgate import STRIDE, CoilGate
+from models.networks.coilgate import DILATIONS, STRIDE, CoilGate
 from models.networks.cost import cost
-from models.training.recipe import find_recipe, load_recipe
 from tests.models.networks.plain import conv_bn_relu, enlarge, settled
 
 MOST_PARAMETERS = 100_000
 
 
-@pytest.mark.parametrize("rings", [2, 3])
-def test_the_map_is_one_logit_a_cell_from_what_is_around_it(rings: int) -> None:
+@pytest.fixture
+def network() -> CoilGate:
     torch.manual_seed(6)
-    network = CoilGate(rings=rings).eval()
+    network = CoilGate()
     settled(network)
+    return network.eval()
+
+
+def test_the_map_is_one_logit_a_cell_from_what_is_around_it(network: CoilGate) -> None:
     images = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(2))
     seen: list[Tensor] = []
     network.backbone.register_forward_hook(lambda *call: seen.append(call[-1][0]))
@@ -25,10 +27,9 @@ def test_the_map_is_one_logit_a_cell_from_what_is_around_it(rings: int) -> None:
         outputs = network(images)
         reduced = conv_bn_relu(network.reduce, seen[0])
         around = reduced
-        for ring, layer in enumerate(network.around, start=1):
-            around = conv_bn_relu(layer, around, 2**ring)
+        for layer, dilation in zip(network.around, DILATIONS, strict=True):
+            around = conv_bn_relu(layer, around, dilation)
         expected = enlarge(network.head(reduced + around), (64, 96))
-    assert len(network.around) == rings
     assert seen[0].shape[-2:] == (64 // STRIDE, 96 // STRIDE)
     torch.testing.assert_close(outputs.final, expected)
     assert outputs.sides == ()
@@ -36,7 +37,5 @@ def test_the_map_is_one_logit_a_cell_from_what_is_around_it(rings: int) -> None:
 
 def test_it_is_small() -> None:
     gate, coilnet = (cost(name, 256) for name in ("coilgate", "coilnet-m"))
+    assert gate.parameters <= MOST_PARAMETERS
     assert gate.macs < coilnet.macs / 5
-    recipe = load_recipe(find_recipe("gate"))
-    shipped = build(recipe.network, **recipe.structure_knobs)
-    assert sum(parameter.numel() for parameter in shipped.parameters()) <= MOST_PARAMETERS

@@ -92,7 +92,9 @@ def test_a_student_is_made_again_with_its_teacher(coilwatch: Coilwatch, steel: P
     ran = coilwatch(*TRAIN, *arguments)
     assert ran.code == 1
     assert "expected weights of one, got none" in ran.error
-    assert coilwatch(*TRAIN, *arguments, "--teacher", "csnet-x1").code == 0
+    ran = coilwatch(*TRAIN, *arguments, "--teacher", "csnet-x1")
+    assert ran.code == 0
+    assert "The teacher marks 1 images of unlabelled steel" in ran.err
     _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
     assert info.recipe == (
         "coilwatch train tiny.toml --data DIR --unlabelled DIR --teacher csnet-x1 --output DIR"
