@@ -56,6 +56,7 @@ class CountingSegmenter:
     def __init__(self, segmenter: Segmentation) -> None:
         self._segmenter = segmenter
         self.tile_size = segmenter.tile_size
+        self.peak = segmenter.peak
         self.name = segmenter.name
         self.version = segmenter.version
         self.digest = segmenter.digest

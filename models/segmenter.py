@@ -21,6 +21,8 @@ from models.weights import WeightsInfo, locate
 
 OVERLAP_PX = 64
 """Shared by neighbouring tiles of an image: near its border a tile lacks context, its neighbour counts."""
+PEAK_LOGIT = 2.75
+"""Saliency 240 of 255 unsharpened: a defect's most salient pixel gets there, texture does not."""
 MAX_LOGIT = 30.0
 """Beyond it the sigmoid rounds to 0 or 255 anyway, and the exponential would overflow in float32."""
 
@@ -34,6 +36,7 @@ class Segmenter:
         tile_size: side of a tile in pixels.
         name: of the weights, and of the gate's.
         version: of the weights, and of the gate's.
+        peak: saliency that the most salient pixel of a defect reaches in these maps, of 255.
         digest: 32 hex digits over all that decides a map: weights, back end, device, precision, tile size,
             and the gate with its threshold.
     """
@@ -41,7 +44,9 @@ class Segmenter:
     def __init__(self, backend: Backend, name: str, info: WeightsInfo, gate: Gate | None = None) -> None:
         self._backend = backend
         self._gate = gate
+        self._sharpness = info.sharpness
         self.tile_size: int = TILE_SIZE
+        self.peak = int(_to_saliency(np.full(1, PEAK_LOGIT * info.sharpness, np.float32))[0])
         self.name = name if gate is None else f"{name}+{gate.name}"
         self.version = info.version if gate is None else f"{info.version}+{gate.version}"
         facts = [info.digest, backend.identity, TILE_SIZE, *([gate.facts] if gate else [])]
@@ -96,7 +101,7 @@ class Segmenter:
             self._backend.logits([tile for tile, shown in zip(tiles, passed, strict=True) if shown])
         )
         return [
-            _to_saliency(next(logits)) if shown else np.zeros_like(tile)
+            _to_saliency(next(logits) * self._sharpness) if shown else np.zeros_like(tile)
             for tile, shown in zip(tiles, passed, strict=True)
         ]
 

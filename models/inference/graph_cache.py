@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ from models.inference.openvino_runtime import (
 )
 from models.networks.outputs import SaliencyNetwork
 
-_FORMAT = 2
-"""Grows when the graph around the network changes: a cached graph of another format is never read."""
+_CODE = Path(__file__).parent.parent
+_CODE_FOLDERS = ("networks", "inference", "classes")
+"""Whose code decides what a graph computes: one made by other code is never read."""
 
 _GRAPH, _WEIGHTS, _DIGESTS = "graph.xml", "graph.bin", "digests.json"
 
@@ -51,7 +53,7 @@ def cached_graph(core: Core, network: SaliencyNetwork, weights_digest: str) -> M
     Returns:
         A graph from (1, T, T) uint8 to (1, T, T) float32 logits.
     """
-    return cached(core, [_FORMAT, weights_digest, TILE_SIZE], lambda: convert(network))
+    return cached(core, [weights_digest, TILE_SIZE], lambda: convert(network))
 
 
 def cached(core: Core, facts: list[object], make: Callable[[], Model]) -> Model:
@@ -59,7 +61,7 @@ def cached(core: Core, facts: list[object], make: Callable[[], Model]) -> Model:
 
     Args:
         core: reads the cached graph.
-        facts: everything but the versions of torch and OpenVINO that decides what is made.
+        facts: everything but our code and the versions of torch and OpenVINO that decides what is made.
         make: called where the cache has no good graph.
     """
     folder = _folder(facts)
@@ -90,8 +92,21 @@ def traced(graph: nn.Module, example: Input) -> Model:
         return _loaded(the_core(), *_saved(converted, Path(folder)))
 
 
+@cache
+def code_digest(code: Path) -> str:
+    """Return 32 hex digits over the sources that decide what a graph computes.
+
+    Args:
+        code: folder of the package `models`.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for source in sorted(path for folder in _CODE_FOLDERS for path in (code / folder).glob("*.py")):
+        state.update(hashlib.blake2b(source.read_bytes()).digest())
+    return state.hexdigest()
+
+
 def _folder(facts: list[object]) -> Path:
-    text = json.dumps([*facts, get_version(), torch.__version__])
+    text = json.dumps([*facts, code_digest(_CODE), get_version(), torch.__version__])
     key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return user_cache_path("coilwatch") / "graphs" / key
 

@@ -57,6 +57,7 @@ class Exporter(Watcher):
             version=f"{self._recipe.name}.{standing.step}",
             data=self._data,
             recipe=self._command,
+            sharpness=self._recipe.sharpness,
             gate_threshold=round(self._threshold(network), DIGITS) if self._threshold else None,
             metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         )

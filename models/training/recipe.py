@@ -17,7 +17,7 @@ from models.training.criterion import HybridTerm, Losses
 from models.training.optimizers import AdamWSettings, OptimizerSettings
 from models.training.record import Count, Positive, Record, Share
 from models.training.schedules import CosineSchedule, Schedule
-from models.weights.files import Knob
+from models.weights.files import MAX_SHARPNESS, Knob
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
 SUFFIX = ".toml"
@@ -149,6 +149,7 @@ class Recipe(Record):
             faster; float32 alone is safe in it.
         half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
+        sharpness: factor on the final logits in use: losses leave the rims of coarse masks half sure.
         gate: the weights are to be a gate, and get a threshold.
         phases: one after another.
     """
@@ -178,6 +179,7 @@ class Recipe(Record):
     channels_last: bool = False
     half_precision: bool = False
     loss: Losses = (HybridTerm(),)
+    sharpness: float = Field(default=1.0, gt=0, le=MAX_SHARPNESS)
     gate: GateCalibration | None = None
     phases: tuple[Phase, ...] = Field(min_length=1)
 

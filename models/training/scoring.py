@@ -40,6 +40,7 @@ def score_samples(
     samples: Sequence[Sample],
     normalise: Normalisation,
     device: torch.device,
+    sharpness: float = 1.0,
 ) -> Scores:
     """Score a network in evaluation mode; no samples of a kind give 0 for it.
 
@@ -48,13 +49,14 @@ def score_samples(
         samples: never trained on.
         normalise: as in training.
         device: that computes.
+        sharpness: of the weights in use.
     """
     overlaps: list[float] = []
     errors: list[float] = []
     false_shares: list[float] = []
     for sample, logits in logits_of(network, samples, normalise, device):
         saliency = cv2.resize(
-            logits.sigmoid().numpy(), sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR
+            (logits * sharpness).sigmoid().numpy(), sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR
         )
         truth, found = sample.mask > 127, saliency > 0.5
         errors.append(float(np.abs(saliency - truth).mean()))

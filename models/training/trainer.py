@@ -230,7 +230,9 @@ class Trainer:
             watcher.on_score(standing, self.average)
 
     def _scores(self, samples: Sequence[Sample]) -> Scores:
-        return score_samples(self.average, samples, self._normalise, self._execution.device)
+        return score_samples(
+            self.average, samples, self._normalise, self._execution.device, self.recipe.sharpness
+        )
 
 
 def _check_penalty(network: nn.Module) -> None:

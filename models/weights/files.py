@@ -25,6 +25,9 @@ DIGEST_BYTES = 16
 MAX_WIDTH = 8.0
 """The widest published network is of factor 2; a network of any width would take any memory."""
 
+MAX_SHARPNESS = 10.0
+"""Beyond it a map has two levels."""
+
 Knob = str | int | float | bool | None
 """What a file can say of a network's knob."""
 
@@ -46,6 +49,7 @@ class WeightsInfo(BaseModel):
         data: what they were trained on.
         recipe: name of the recipe.
         metrics: figures reached, by name, with the set in the name.
+        sharpness: factor on the final logits before they become saliency.
         gate_threshold: logit of a tile from which these weights, as a gate, let it through; None for no gate.
         digest: 32 hex digits over architecture and tensors; filled in by `save_weights`.
     """
@@ -59,13 +63,15 @@ class WeightsInfo(BaseModel):
     data: str
     recipe: str
     metrics: dict[str, float] = {}
+    sharpness: Annotated[float, Field(gt=0, le=MAX_SHARPNESS)] = 1.0
     gate_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     digest: str = ""
 
     @property
     def structure(self) -> list[object]:
         """What decides, beside the tensors, what comes out; the digest covers it."""
-        return [self.network, self.width, *([self.knobs] if self.knobs else [])]
+        sharpened = [self.sharpness] if self.sharpness != 1 else []
+        return [self.network, self.width, *([self.knobs] if self.knobs else []), *sharpened]
 
 
 Info = TypeVar("Info", bound=WeightsInfo)

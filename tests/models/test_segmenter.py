@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from models.errors import BackendError, TileError, WeightsError
 from models.inference.compiled_graph import has_native_bfloat16
 from models.segmenter import BackendChoice, PrecisionChoice, Segmenter
+from models.weights import locate, save_weights
+from models.weights.files import read_weights
 from tests.models.samples import patch_sample
 
 PRECISIONS = [
@@ -82,6 +84,25 @@ def test_a_map_does_not_depend_on_its_neighbours(backend: BackendChoice, precisi
         assert all(
             np.array_equal(saliency, alone[index]) for saliency, index in zip(together, order, strict=True)
         )
+
+
+def test_sharper_weights_say_the_same_and_surer(tmp_path: Path) -> None:
+    weights, info = read_weights(locate("coilnet-m"))
+
+    def opened(sharpness: float) -> Segmenter:
+        path = tmp_path / f"{sharpness}.safetensors"
+        save_weights(path, weights, info.model_copy(update={"sharpness": sharpness}))
+        return Segmenter.open(path, backend="torch", device="cpu", precision="fp32")
+
+    plain, sharp = opened(1), opened(2)
+    faint, sure = (np.stack(segmenter.segment(steel_tiles(3))) for segmenter in (plain, sharp))
+    assert np.array_equal(faint >= 128, sure >= 128)
+    # A level of rounding moves the peak a little: no pixel loses it, and few win it.
+    assert np.all(sure[faint >= plain.peak] >= sharp.peak)
+    assert np.all(faint[sure >= sharp.peak] >= plain.peak - 4)
+    assert ((sure > 16) & (sure < 240)).sum() < 0.7 * ((faint > 16) & (faint < 240)).sum()
+    assert (plain.peak, sharp.peak) == (240, 254)
+    assert plain.digest != sharp.digest
 
 
 def test_threads_get_the_same_maps(segmenter: Segmenter) -> None:

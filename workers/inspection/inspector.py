@@ -28,10 +28,11 @@ NO_REGIONS = Regions((), (), 0, 0)
 class Segmentation(Protocol):
     """What an inspector needs of a network: square uint8 tiles in, uint8 saliency maps of their size out.
 
-    The map of a tile must not depend on the other tiles of the call.
+    The map of a tile must not depend on the other tiles of the call. `peak` counts where settings name none.
     """
 
     tile_size: int
+    peak: int
     name: str
     version: str
     digest: str
@@ -92,6 +93,7 @@ class Inspector:
     ) -> None:
         self._segmentation = segmentation
         self._settings = settings or InspectionSettings()
+        self._peak = segmentation.peak if self._settings.peak is None else self._settings.peak
         self._classification = classification
         overlap, size = self._settings.tile_overlap_px, segmentation.tile_size
         if overlap >= size:
@@ -165,7 +167,7 @@ class Inspector:
         with self._times.stage("components"):
             saliency[:, :left] = 0
             saliency[:, right:] = 0
-            return find_regions(pixels, saliency, self._settings)
+            return find_regions(pixels, saliency, self._settings, self._peak)
 
     def _classified(self, pixels: NDArray[np.uint8], regions: Regions) -> tuple[Region, ...]:
         if self._classification is None:

@@ -58,7 +58,7 @@ class _Component:
 
 
 def find_regions(
-    pixels: NDArray[np.uint8], saliency: NDArray[np.uint8], settings: InspectionSettings
+    pixels: NDArray[np.uint8], saliency: NDArray[np.uint8], settings: InspectionSettings, peak: int
 ) -> Regions:
     """Find the defect regions of a frame.
 
@@ -66,6 +66,7 @@ def find_regions(
         pixels: frame `(H, W)` uint8, for the thumbnails.
         saliency: its map `(H, W)` uint8.
         settings: threshold, least area, limits.
+        peak: saliency that the most salient pixel of a region reaches.
     """
     mask = (saliency >= settings.threshold).astype(np.uint8)
     if not mask.any():
@@ -79,7 +80,7 @@ def find_regions(
     placed = stats + np.array((left, top, 0, 0, 0))
     large = np.flatnonzero(placed[1:, cv2.CC_STAT_AREA] >= settings.min_area_px) + 1
     found = [_component(label, picture.labels, placed[label].tolist()) for label in large.tolist()]
-    kept = [component for component in found if _peak(component, picture) >= settings.peak]
+    kept = [component for component in found if _peak(component, picture) >= peak]
     kept.sort(key=lambda c: (c.top, c.first_column))
     numbered = sorted(enumerate(kept), key=lambda pair: (-pair[1].area_px, pair[0]))
     largest = sorted(numbered[: settings.max_regions], key=lambda pair: pair[0])

@@ -17,7 +17,8 @@ class InspectionSettings(BaseModel):
     Attributes:
         tile_overlap_px: how far neighbouring tiles overlap; there their maps are blended.
         threshold: saliency from which a pixel belongs to a defect, of 255.
-        peak: saliency that the most salient pixel of a defect reaches, of 255; fainter ones are texture.
+        peak: saliency that the most salient pixel of a defect reaches, of 255; fainter ones are texture. None
+            takes what suits the weights: sharper maps come nearer to 255.
         min_area_px: components below this many pixels are noise.
         max_regions: components kept whole; of the rest only count and area are kept.
         max_outline_points: corners of an outline at most.
@@ -30,7 +31,7 @@ class InspectionSettings(BaseModel):
 
     tile_overlap_px: Annotated[int, Field(ge=0, le=128)] = 32
     threshold: Annotated[int, Field(ge=1, le=255)] = 128
-    peak: Annotated[int, Field(ge=1, le=255)] = 240
+    peak: Annotated[int, Field(ge=1, le=255)] | None = None
     min_area_px: Annotated[int, Field(ge=1)] = 24
     max_regions: Annotated[int, Field(ge=1, le=200)] = 200
     max_outline_points: Annotated[int, Field(ge=4, le=256)] = 48

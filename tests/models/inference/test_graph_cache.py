@@ -1,4 +1,5 @@
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,6 +54,26 @@ def test_other_weights_are_another_graph(
     monkeypatch.setattr(graph_cache, "convert", lambda _: graph)
     graph_cache.cached_graph(Core(), network, digest)
     assert graph_cache.cached_graph(Core(), network, "0" * 32) is graph
+
+
+def test_other_code_makes_another_graph(tmp_path: Path) -> None:
+    code = Path(graph_cache.__file__).parent.parent
+    for name in ("first", "second"):
+        shutil.copytree(code / "networks", tmp_path / name / "networks")
+    changed = tmp_path / "second" / "networks" / "coilnet.py"
+    changed.write_text(changed.read_text().replace("return logits + residual", "return logits - residual"))
+    assert graph_cache.code_digest(tmp_path / "first") != graph_cache.code_digest(tmp_path / "second")
+
+
+def test_a_graph_of_other_code_is_never_read(
+    cache: Path, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, digest, graph = loaded
+    monkeypatch.setattr(graph_cache, "convert", lambda _: graph)
+    for code in ("old", "new"):
+        monkeypatch.setattr(graph_cache, "code_digest", {graph_cache._CODE: code}.get)
+        assert graph_cache.cached_graph(Core(), network, digest) is graph
+    assert graph_cache.cached_graph(Core(), network, digest) is not graph
 
 
 @pytest.mark.parametrize("part", ["graph.xml", "graph.bin", "digests.json"])

@@ -78,6 +78,7 @@ def test_recipes_make_the_weights_that_ship(name: str) -> None:
     assert words[:2] == ["coilwatch", "train"]
     recipe = shipped(words[2])
     assert (recipe.network, recipe.width, recipe.structure_knobs) == (info.network, info.width, info.knobs)
+    assert recipe.sharpness == info.sharpness
     made_by, _, step = info.version.rpartition(".")
     assert made_by == recipe.name
     assert recipe.phase_at(int(step) - 1)[0] == recipe.phases[-1]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
+from models.data.normalisation import normalisation
 from models.errors import TrainingError
 from models.training.recipe import Recipe
 from models.training.run import LOCK_FILE, PLOT_FILE, TAUGHT_FOLDER, TrainingRun, run_training
 from models.training.run_log import LOG_FILE, read_log
+from models.training.scoring import score_samples
 from models.training.state import STATE_FILE
 from models.training.watching import Watcher
 from models.weights.files import read_weights
@@ -73,6 +76,16 @@ def test_a_log_forgets_what_its_state_does_not_know(steel: Path) -> None:
     log.write_text(whole + json.dumps({"step": 99, "loss": 1.0}) + '\n{"step": 12')
     run_training(run)
     assert log.read_text() == whole
+
+
+def test_weights_are_as_sharp_as_their_recipe_says(steel: Path) -> None:
+    run = run_of(steel, sharpness=3.0)
+    run_training(run)
+    network, info = load(run.weights)
+    assert info.sharpness == 3
+    samples = run.data().held_out_steel
+    scores = score_samples(network, samples, normalisation("steel"), torch.device("cpu"), sharpness=3)
+    assert info.metrics["held-out steel mae"] == pytest.approx(scores.mae, abs=1e-4)
 
 
 def test_weights_for_comparison_say_how_they_are_normalised(steel: Path) -> None:

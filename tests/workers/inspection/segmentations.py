@@ -20,6 +20,7 @@ class DarkIsDefect:
     """Finds what is darker than strip."""
 
     tile_size = SIZE
+    peak = 240
     name = "dark-is-defect"
     version = "1"
     digest = "0" * 32

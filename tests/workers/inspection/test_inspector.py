@@ -151,6 +151,20 @@ def test_strip_no_wider_than_its_margins_is_inspected_and_has_no_findings() -> N
     assert network.seen == []
 
 
+@pytest.mark.parametrize(
+    ("peak", "found"), [(None, 0), (DarkIsDefect.peak, 0), (DarkIsDefect.peak - 20, 1)], ids=str
+)
+def test_a_finding_reaches_the_peak_of_the_settings_or_else_that_of_the_network(
+    peak: int | None, found: int
+) -> None:
+    class Faint(DarkIsDefect):
+        def segment(self, tiles: Sequence[Pixels]) -> list[Pixels]:
+            return [np.minimum(saliency, self.peak - 1) for saliency in super().segment(tiles)]
+
+    (result,) = Inspector(Faint(), InspectionSettings(peak=peak)).analyse([frame(spotted(0))])
+    assert len(result.regions) == found
+
+
 def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
     changes: list[dict[str, int]] = [
         {"tile_overlap_px": 8},

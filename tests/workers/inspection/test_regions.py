@@ -16,6 +16,7 @@ from workers.inspection.regions import Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 
 ALL = InspectionSettings(min_area_px=1)
+PEAK = 240
 """Noise counts as well."""
 
 
@@ -28,7 +29,7 @@ def saliency(*regions: tuple[slice, slice], shape: tuple[int, int] = (60, 80), v
 
 def found(picture: Pixels, settings: InspectionSettings = ALL) -> Regions:
     pixels = np.random.default_rng(0).integers(0, 256, picture.shape, dtype=np.uint8)
-    return find_regions(pixels, picture, settings)
+    return find_regions(pixels, picture, settings, PEAK)
 
 
 def outline_area(region: Region) -> float:
@@ -182,7 +183,7 @@ def test_a_thumbnail_shows_the_defect_with_strip_around_it() -> None:
     pixels = np.full((100, 100), 150, np.uint8)
     pixels[40:60, 30:50] = 20
 
-    (region,) = find_regions(pixels, saliency(np.s_[40:60, 30:50], shape=(100, 100)), ALL).whole
+    (region,) = find_regions(pixels, saliency(np.s_[40:60, 30:50], shape=(100, 100)), ALL, PEAK).whole
 
     picture = cv2.imdecode(np.frombuffer(picture_of(region), np.uint8), cv2.IMREAD_UNCHANGED)
     assert picture is not None
@@ -207,11 +208,11 @@ def test_a_frame_of_specks_is_dealt_with_quickly() -> None:
     assert seconds(specks) < 10 * seconds(one)
 
 
-@pytest.mark.parametrize(("most", "found"), [(239, 0), (240, 1)])
+@pytest.mark.parametrize(("most", "found"), [(PEAK - 1, 0), (PEAK, 1)])
 def test_a_region_counts_only_with_a_salient_peak(most: int, found: int) -> None:
     saliency_map = np.zeros((40, 40), np.uint8)
     saliency_map[10:20, 10:20] = 150
     saliency_map[15, 15] = most
-    regions = find_regions(np.full((40, 40), 120, np.uint8), saliency_map, InspectionSettings(peak=240))
+    regions = find_regions(np.full((40, 40), 120, np.uint8), saliency_map, InspectionSettings(), PEAK)
     assert len(regions.whole) == found
     assert all(region.area_px == 100 for region in regions.whole)

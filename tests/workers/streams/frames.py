@@ -23,6 +23,7 @@ class DarkIsDefect:
     """A segmentation that needs no network: what is dark on bright strip is a defect."""
 
     tile_size = SIZE
+    peak = 240
     name = "dark-is-defect"
     version = "1"
     digest = "0" * 32
