@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
+from benchmarks.accuracy.gallery import failure_gallery
 from benchmarks.accuracy.page import accuracy_speed_svg, pruning_svg, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from benchmarks.pruning import curves
@@ -19,6 +22,7 @@ from models.weights.registry import available, locate
 NARROW = "-narrow."
 """In the version of weights that a narrow recipe made: `edrnet-narrow.300`."""
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+BEST = "coilnet-m"
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -43,11 +47,23 @@ def measure(
 
 
 def _evaluate(name: str, protocol: Protocol, data: Path) -> Evaluation:
+    with _shown(f"{name}, {protocol.key}") as progress:
+        return evaluate(name, protocol, data, progress)
+
+
+@app.command()
+def gallery() -> None:
+    """Draw what the best network gets most wrong on simulated strip."""
+    with _shown(f"{BEST} on simulated strip") as progress:
+        (DOCS / "figures" / "failures.jpg").write_bytes(failure_gallery(BEST, progress))
+
+
+@contextmanager
+def _shown(work: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, and what moves it: told how many of how many are done."""
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(f"{name}, {protocol.key}")
-        return evaluate(
-            name, protocol, data, lambda done, total: progress.update(task, completed=done, total=total)
-        )
+        task = progress.add_task(work)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @app.command()

@@ -33,6 +33,7 @@ Made by `python -m benchmarks.accuracy page` from the files in `benchmarks/accur
 made by `python -m benchmarks.accuracy measure --data DIR`, from the maps that `coilwatch segment` writes.
 Figures are in percent, of stretched maps as PySODMetrics has them, Dice and IoU as means over 256 thresholds.
 `coilwatch evaluate --plots` shows the worst images of a network: these data sets may not be shown here.
+What coilnet-m gets most wrong on simulated strip is at the end.
 A set of images and a way of training make a protocol, and figures of two protocols do not compare.
 Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine named below the table.
 """
@@ -62,6 +63,15 @@ Mean IoU of the same 180 images under more and more noise: `g` is Gaussian, its 
 of full scale, `s` salt and pepper, its share of all pixels in percent.
 
 {rows}
+"""
+FAILURES = """\
+## What coilnet-m gets most wrong
+
+Of 400 tiles of simulated strip whose defects it never saw (`python -m benchmarks.accuracy gallery`): the four
+with most pixels missed, then the four with most found that is none. Tile, mask, map, errors: white is right,
+blue missed, orange found where nothing is marked.
+
+![tiles, masks, maps and errors](figures/failures.jpg)
 """
 SIZE_INCHES = (6.0, 3.8)
 INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
@@ -103,6 +113,7 @@ def results_page(folder: Path = FOLDER) -> str:
             *(HEAD, *shipped, levels, plot),
             *([NARROW, *narrow] if narrow else []),
             *([_pruning_section(pruned)] if pruned else []),
+            FAILURES,
         ]
     )
 

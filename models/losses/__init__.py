@@ -1,7 +1,7 @@
 """Losses of the field's networks, on logits, with deep supervision; each names its paper."""
 
 from models.losses.boundary_dice import ScfnetLoss, boundary_dice_loss, boundary_thickness
-from models.losses.dice import DistillationLoss, dice_loss
+from models.losses.dice import dice_loss
 from models.losses.dynamic_decay import DynamicWeightDecay
 from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
 from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
@@ -9,7 +9,6 @@ from models.losses.structure import StructureLoss, outline_weights, structure_lo
 from models.losses.tile import TileLoss, tile_logits
 
 __all__ = [
-    "DistillationLoss",
     "DynamicWeightDecay",
     "EdgeHoldLoss",
     "HybridLoss",
