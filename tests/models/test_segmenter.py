@@ -94,7 +94,7 @@ def test_sharper_weights_say_the_same_and_surer(tmp_path: Path) -> None:
         save_weights(path, weights, info.model_copy(update={"sharpness": sharpness}))
         return Segmenter.open(path, backend="torch", device="cpu", precision="fp32")
 
-    plain, sharp = opened(1), opened(2)
+    plain, sharp = opened(1.0), opened(2.0)
     faint, sure = (np.stack(segmenter.segment(steel_tiles(3))) for segmenter in (plain, sharp))
     assert np.array_equal(faint >= 128, sure >= 128)
     # A level of rounding moves the peak a little: no pixel loses it, and few win it.
