@@ -39,13 +39,13 @@ Milliseconds are the best of 40 tiles of 256 px, one thread, on the machine name
 """
 NARROW = """\
 Networks that stand side by side below were trained by the `-narrow` recipes: 432 images, 300 steps of 8
-crops of 128 px by one optimiser, each network with its own losses, and at a quarter of its width where its
-whole would take days on two processor cores. `scfnet-distilled-narrow` spends half of those steps on maps
-that coilnet-m made of 900 images of NEU-DET (crazing, pitted surface, rolled-in scale),
-`scfnet-distilled-strip-narrow` on those of 1,600 tiles of simulated strip. The `-noise` ones have seen noisy
-copies, `cat-ednet-rrs-noise-narrow` with EDRNet's refinement in the place of CAT-EDNet's CARM. That tells what
-sets networks apart when little time is given, and nothing of what they reach when trained as published; each
-was trained once.
+crops of 128 px by one optimiser, each network with its own losses, and at a quarter of its width where
+its whole would take days on two processor cores. `scfnet-distilled-narrow` spends half of those steps
+on maps that coilnet-m made of 900 images of NEU-DET (crazing, pitted surface, rolled-in scale),
+`scfnet-distilled-strip-narrow` on those of 1,600 tiles of simulated strip. The `-noise` ones have seen
+noisy copies, `cat-ednet-rrs-noise-narrow` with EDRNet's refinement in the place of CAT-EDNet's CARM.
+That tells what sets networks apart when little time is given, and nothing of what they reach when
+trained as published; each was trained once.
 """
 PRUNING = """\
 ## Pruning
