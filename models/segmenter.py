@@ -22,7 +22,10 @@ from models.weights import WeightsInfo, locate
 OVERLAP_PX = 64
 """Shared by neighbouring tiles of an image: near its border a tile lacks context, its neighbour counts."""
 PEAK_LOGIT = 2.75
-"""Saliency 240 of 255 unsharpened: a defect's most salient pixel gets there, texture does not."""
+"""Saliency 240 of 255 unsharpened: a defect's most salient pixel gets there, texture does not.
+
+Above a sharpness of 2.3 it rounds to 255, which somewhat smaller logits reach too: 2.08 at 3.
+"""
 MAX_LOGIT = 30.0
 """Beyond it the sigmoid rounds to 0 or 255 anyway, and the exponential would overflow in float32."""
 

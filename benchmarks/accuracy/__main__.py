@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.accuracy.evaluations import Evaluation, evaluate, save
-from benchmarks.accuracy.gallery import failure_gallery
+from benchmarks.accuracy.gallery import BEST, failure_gallery
 from benchmarks.accuracy.page import accuracy_speed_svg, pruning_svg, results_page
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from benchmarks.pruning import curves
@@ -22,7 +22,6 @@ from models.weights.registry import available, locate
 NARROW = "-narrow."
 """In the version of weights that a narrow recipe made: `edrnet-narrow.300`."""
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-BEST = "coilnet-m"
 
 app = typer.Typer(add_completion=False, help=__doc__)
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
+from benchmarks.accuracy.gallery import BEST, ROWS, TILES
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from benchmarks.pruning import Curve, curves
 
@@ -41,7 +42,7 @@ NARROW = """\
 Networks that stand side by side below were trained by the `-narrow` recipes: 432 images, 300 steps of 8
 crops of 128 px by one optimiser, each network with its own losses, and at a quarter of its width where
 its whole would take days on two processor cores. `scfnet-distilled-narrow` spends half of those steps
-on maps that coilnet-m made of 900 images of NEU-DET (crazing, pitted surface, rolled-in scale),
+on maps that coilnet-m (unsharpened) made of 900 images of NEU-DET (crazing, pitted surface, rolled-in scale),
 `scfnet-distilled-strip-narrow` on those of 1,600 tiles of simulated strip. The `-noise` ones have seen
 noisy copies, `cat-ednet-rrs-noise-narrow` with EDRNet's refinement in the place of CAT-EDNet's CARM.
 That tells what sets networks apart when little time is given, and nothing of what they reach when
@@ -67,11 +68,11 @@ of full scale, `s` salt and pepper, its share of all pixels in percent.
 {rows}
 """
 FAILURES = """\
-## What coilnet-m gets most wrong
+## What {model} gets most wrong
 
-Of 400 tiles of simulated strip whose defects it never saw (`python -m benchmarks.accuracy gallery`): the four
-with most pixels missed, then the four with most found that is none. Tile, mask, map, errors: white is right,
-blue missed, orange found where nothing is marked.
+Of {tiles} tiles of simulated strip whose defects it never saw (`python -m benchmarks.accuracy gallery`): the
+{rows} with most pixels missed, then the {rows} with most found that is none. Tile, mask, map, errors:
+white is right, blue missed, orange found where nothing is marked.
 
 ![tiles, masks, maps and errors](figures/failures.jpg)
 """
@@ -115,7 +116,7 @@ def results_page(folder: Path = FOLDER) -> str:
             *(HEAD, *shipped, levels, plot),
             *([NARROW, *narrow] if narrow else []),
             *([_pruning_section(pruned)] if pruned else []),
-            FAILURES,
+            FAILURES.format(model=BEST, tiles=TILES, rows=ROWS),
         ]
     )
 

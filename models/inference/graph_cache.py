@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,26 @@ from models.inference.openvino_runtime import (
 )
 from models.networks.outputs import SaliencyNetwork
 
-_CODE = Path(__file__).parent.parent
-_CODE_FOLDERS = ("networks", "inference", "classes")
-"""Whose code decides what a graph computes: one made by other code is never read."""
-
 _GRAPH, _WEIGHTS, _DIGESTS = "graph.xml", "graph.bin", "digests.json"
+
+_SOURCES = ("networks/*.py", "inference/*.py", "classes/network.py")
+_BUILDERS = ("torch", "torchvision", "timm")
+
+
+def code_digest(models: Path) -> str:
+    """Return 32 hex digits over our sources that decide what a graph computes.
+
+    Args:
+        models: folder of the package.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for source in sorted(path for sources in _SOURCES for path in models.glob(sources)):
+        state.update(hashlib.blake2b(source.read_bytes()).digest())
+    return state.hexdigest()
+
+
+_CODE = code_digest(Path(__file__).parent.parent)
+"""Of the code as it was imported: another version may be laid over it while this process runs."""
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +76,7 @@ def cached(core: Core, facts: list[object], make: Callable[[], Model]) -> Model:
 
     Args:
         core: reads the cached graph.
-        facts: everything but our code and the versions of torch and OpenVINO that decides what is made.
+        facts: what decides what is made, beside our code and the versions of the libraries.
         make: called where the cache has no good graph.
     """
     folder = _folder(facts)
@@ -92,21 +107,8 @@ def traced(graph: nn.Module, example: Input) -> Model:
         return _loaded(the_core(), *_saved(converted, Path(folder)))
 
 
-@cache
-def code_digest(code: Path) -> str:
-    """Return 32 hex digits over the sources that decide what a graph computes.
-
-    Args:
-        code: folder of the package `models`.
-    """
-    state = hashlib.blake2b(digest_size=16)
-    for source in sorted(path for folder in _CODE_FOLDERS for path in (code / folder).glob("*.py")):
-        state.update(hashlib.blake2b(source.read_bytes()).digest())
-    return state.hexdigest()
-
-
 def _folder(facts: list[object]) -> Path:
-    text = json.dumps([*facts, code_digest(_CODE), get_version(), torch.__version__])
+    text = json.dumps([*facts, _CODE, get_version(), *map(version, _BUILDERS)])
     key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return user_cache_path("coilwatch") / "graphs" / key
 

@@ -189,6 +189,8 @@ class Recipe(Record):
             raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
         if not self.loss:
             raise ValueError("loss: expected at least one")
+        if self.gate and self.sharpness != 1:
+            raise ValueError("sharpness: a gate has a threshold and no maps, expected none or 1")
         if any(phase.strip_share + phase.taught_share > 1 for phase in self.phases):
             raise ValueError("phases: strip_share and taught_share are more than a batch")
         return self

@@ -25,8 +25,8 @@ DIGEST_BYTES = 16
 MAX_WIDTH = 8.0
 """The widest published network is of factor 2; a network of any width would take any memory."""
 
-MAX_SHARPNESS = 10.0
-"""Beyond it a map has two levels."""
+MAX_SHARPNESS = 3.0
+"""A peak of 255 is a logit of 6.2: beyond it more and more of texture would round to that as well."""
 
 Knob = str | int | float | bool | None
 """What a file can say of a network's knob."""
@@ -45,13 +45,13 @@ class WeightsInfo(BaseModel):
         network: name of the architecture, as `csnet-x1`.
         width: its width factor.
         knobs: of the architecture, over those of its name.
-        version: of these weights; grows whenever they change.
+        version: recipe and step that made these weights.
         data: what they were trained on.
         recipe: name of the recipe.
         metrics: figures reached, by name, with the set in the name.
         sharpness: factor on the final logits before they become saliency.
         gate_threshold: logit of a tile from which these weights, as a gate, let it through; None for no gate.
-        digest: 32 hex digits over architecture and tensors; filled in by `save_weights`.
+        digest: 32 hex digits over architecture, sharpness and tensors; filled in by `save_weights`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -86,7 +86,10 @@ def test_a_map_does_not_depend_on_its_neighbours(backend: BackendChoice, precisi
         )
 
 
-def test_sharper_weights_say_the_same_and_surer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sharpness", "peak", "unsharpened"), [(2.0, 254, 236), (3.0, 255, 226)])
+def test_sharper_weights_say_the_same_and_surer(
+    tmp_path: Path, sharpness: float, peak: int, unsharpened: int
+) -> None:
     weights, info = read_weights(locate("coilnet-m"))
 
     def opened(sharpness: float) -> Segmenter:
@@ -94,14 +97,14 @@ def test_sharper_weights_say_the_same_and_surer(tmp_path: Path) -> None:
         save_weights(path, weights, info.model_copy(update={"sharpness": sharpness}))
         return Segmenter.open(path, backend="torch", device="cpu", precision="fp32")
 
-    plain, sharp = opened(1.0), opened(2.0)
+    plain, sharp = opened(1.0), opened(sharpness)
     faint, sure = (np.stack(segmenter.segment(steel_tiles(3))) for segmenter in (plain, sharp))
     assert np.array_equal(faint >= 128, sure >= 128)
-    # A level of rounding moves the peak a little: no pixel loses it, and few win it.
+    # Rounding moves the peak a little: no pixel loses it, and a few win it.
     assert np.all(sure[faint >= plain.peak] >= sharp.peak)
-    assert np.all(faint[sure >= sharp.peak] >= plain.peak - 4)
+    assert np.all(faint[sure >= sharp.peak] >= unsharpened)
     assert ((sure > 16) & (sure < 240)).sum() < 0.7 * ((faint > 16) & (faint < 240)).sum()
-    assert (plain.peak, sharp.peak) == (240, 254)
+    assert (plain.peak, sharp.peak) == (240, peak)
     assert plain.digest != sharp.digest
 
 

@@ -112,7 +112,7 @@ class Inspector:
         return ModelIdentity(
             name=segmentation.name,
             version=segmentation.version,
-            digest=self._settings.digest_with(digests),
+            digest=self._settings.model_copy(update={"peak": self._peak}).digest_with(digests),
             classifier=classifier,
         )
 

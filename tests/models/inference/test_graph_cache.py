@@ -56,13 +56,22 @@ def test_other_weights_are_another_graph(
     assert graph_cache.cached_graph(Core(), network, "0" * 32) is graph
 
 
-def test_other_code_makes_another_graph(tmp_path: Path) -> None:
-    code = Path(graph_cache.__file__).parent.parent
-    for name in ("first", "second"):
-        shutil.copytree(code / "networks", tmp_path / name / "networks")
-    changed = tmp_path / "second" / "networks" / "coilnet.py"
-    changed.write_text(changed.read_text().replace("return logits + residual", "return logits - residual"))
-    assert graph_cache.code_digest(tmp_path / "first") != graph_cache.code_digest(tmp_path / "second")
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        ("networks/coilnet.py", True),
+        ("inference/backend.py", True),
+        ("classes/network.py", True),
+        ("classes/training.py", False),
+    ],
+)
+def test_code_that_decides_a_graph_changes_its_place(tmp_path: Path, source: str, counts: bool) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(Path(graph_cache.__file__).parent.parent, models)
+    before = graph_cache.code_digest(models)
+    assert before == graph_cache._CODE
+    (models / source).write_text("changed = True")
+    assert (graph_cache.code_digest(models) != before) == counts
 
 
 def test_a_graph_of_other_code_is_never_read(
@@ -71,7 +80,7 @@ def test_a_graph_of_other_code_is_never_read(
     network, digest, graph = loaded
     monkeypatch.setattr(graph_cache, "convert", lambda _: graph)
     for code in ("old", "new"):
-        monkeypatch.setattr(graph_cache, "code_digest", {graph_cache._CODE: code}.get)
+        monkeypatch.setattr(graph_cache, "_CODE", code)
         assert graph_cache.cached_graph(Core(), network, digest) is graph
     assert graph_cache.cached_graph(Core(), network, digest) is not graph
 

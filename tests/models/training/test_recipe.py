@@ -33,6 +33,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
             "strip_share and taught_share are more than a batch",
         ),
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
+        (GOOD.replace("[[phases", "sharpness = 4\n[[phases"), "sharpness"),
+        (GOOD.replace("[[phases", "sharpness = 2\ngate = {}\n[[phases"), "sharpness: a gate has"),
     ],
     ids=[
         "no toml",
@@ -50,6 +52,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "schedule",
         "shares above one",
         "name that is a path",
+        "too sharp",
+        "sharp gate",
     ],
 )
 def test_a_bad_recipe_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

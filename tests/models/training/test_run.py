@@ -86,6 +86,8 @@ def test_weights_are_as_sharp_as_their_recipe_says(steel: Path) -> None:
     samples = run.data().held_out_steel
     scores = score_samples(network, samples, normalisation("steel"), torch.device("cpu"), sharpness=3)
     assert info.metrics["held-out steel mae"] == pytest.approx(scores.mae, abs=1e-4)
+    plain = score_samples(network, samples, normalisation("steel"), torch.device("cpu"))
+    assert abs(plain.mae - scores.mae) > 1e-3
 
 
 def test_weights_for_comparison_say_how_they_are_normalised(steel: Path) -> None:

@@ -42,6 +42,17 @@ def test_what_is_saved_is_loaded(path: Path, network: CSNet) -> None:
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.mark.parametrize("sharpness", [0.0, -1.0, 3.5, float("nan")])
+def test_a_sharpness_that_makes_no_map_is_refused(sharpness: float) -> None:
+    with pytest.raises(ValidationError, match="sharpness"):
+        WeightsInfo.model_validate(INFO.model_dump() | {"sharpness": sharpness})
+
+
+def test_another_sharpness_is_another_digest(path: Path) -> None:
+    weights, info = read_weights(path)
+    assert weights_digest(weights, info.model_copy(update={"sharpness": 2.0})) != info.digest
+
+
 def test_half_precision_halves_the_file_and_loads_as_float32(
     path: Path, tmp_path: Path, network: CSNet
 ) -> None:

@@ -181,6 +181,9 @@ def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
     other = DarkIsDefect()
     other.digest = "1" * 32
 
+    sharper = DarkIsDefect()
+    sharper.peak = 254
+
     another = WideIsScratch()
     another.digest = "b" * 32
 
@@ -189,6 +192,7 @@ def test_the_digest_changes_with_every_setting_and_with_the_network() -> None:
         Inspector(DarkIsDefect(), classification=WideIsScratch()).identity.digest,
         Inspector(DarkIsDefect(), classification=another).identity.digest,
         Inspector(other).identity.digest,
+        Inspector(sharper).identity.digest,
         *(Inspector(DarkIsDefect(), InspectionSettings(**change)).identity.digest for change in changes),
     ]
 

@@ -16,8 +16,8 @@ from workers.inspection.regions import Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 
 ALL = InspectionSettings(min_area_px=1)
-PEAK = 240
 """Noise counts as well."""
+PEAK = 240
 
 
 def saliency(*regions: tuple[slice, slice], shape: tuple[int, int] = (60, 80), value: int = 255) -> Pixels:
