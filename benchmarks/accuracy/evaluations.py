@@ -29,6 +29,7 @@ class Evaluation(BaseModel):
     Attributes:
         model: name of the weights.
         version: of the weights.
+        weights: their digest, the same on any machine.
         digest: of all that decides its maps: weights, back end, precision, tile size.
         parameters: of the network.
         macs: multiply-accumulates for one 256 tile.
@@ -41,6 +42,7 @@ class Evaluation(BaseModel):
 
     model: str
     version: str
+    weights: str
     digest: str
     parameters: int
     macs: int
@@ -74,6 +76,7 @@ def evaluate(
     return Evaluation(
         model=segmenter.name,
         version=segmenter.version,
+        weights=info.digest,
         digest=segmenter.digest,
         parameters=costs.parameters,
         macs=costs.macs,

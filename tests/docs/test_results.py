@@ -28,8 +28,8 @@ def test_the_page_shows_the_evaluations() -> None:
     "protocol", [one for one in PROTOCOLS if not one.narrow], ids=lambda protocol: protocol.key
 )
 def test_every_shipped_network_is_evaluated_as_it_ships(protocol: Protocol) -> None:
-    versions = {found.model: found.version for found in load(protocol)}
-    assert versions == {name: read_weights(locate(name))[1].version for name in available()}
+    digests = {found.model: found.weights for found in load(protocol)}
+    assert digests == {name: read_weights(locate(name))[1].digest for name in available()}
 
 
 def test_networks_of_narrow_recipes_stand_apart_from_those_that_ship(tmp_path: Path) -> None:
