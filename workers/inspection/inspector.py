@@ -101,7 +101,7 @@ class Inspector:
         self._threads = threads
         self._times = times or NoStageTimes()
 
-    @property
+    @cached_property
     def identity(self) -> ModelIdentity:
         """Name and version of the networks; its digest covers the inspection settings as well."""
         segmentation, classification = self._segmentation, self._classification
