@@ -98,7 +98,7 @@ def train(
     torch.set_num_threads(threads)
     strips = tuple(strip or ())
     if chosen.needs_strip and not strips:
-        strips = (_simulated_strip(output, chosen.strip_tiles),)
+        strips = (_simulated_strip(output, chosen),)
     run = TrainingRun(
         chosen,
         data,
@@ -171,12 +171,17 @@ def _say_what_came_out(run: TrainingRun) -> None:
         )
 
 
-def _simulated_strip(output: Path, tiles: int) -> Path:
+def _simulated_strip(output: Path, recipe: Recipe) -> Path:
     folder = output / STRIP_FOLDER
     if not folder.exists():
-        with activity(f"Writing {tiles:,} tiles of simulated strip ..."):
+        with activity(f"Writing {recipe.strip_tiles:,} tiles of simulated strip ..."):
             unfinished = folder.with_name(f"{STRIP_FOLDER}.unfinished")
-            write_tiles(unfinished, tiles=tiles, seed=STRIP_SEED)
+            write_tiles(
+                unfinished,
+                tiles=recipe.strip_tiles,
+                seed=STRIP_SEED,
+                sliver_share=recipe.strip_sliver_share,
+            )
             unfinished.rename(folder)
     return folder
 

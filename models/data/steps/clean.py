@@ -19,7 +19,7 @@ class CleanMirror(Step):
     """A rectangle without a defect, mirrored over its edges until it fills the image.
 
     Every image of SD-saliency-900 shows a defect, so a network that sees whole images alone learns that steel
-    of that look is defective. Inspection mirrors strip over its edge in the same way.
+    of that look is defective. Tiling mirrors a frame that is smaller than a tile in the same way.
 
     Attributes:
         probability: of a clean image.

@@ -8,9 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ingest.simulation import write_tiles
+from ingest.simulation.writing import SLIVER_PX
+from models.data.folders import read_grey
 from models.training.state import STATE_FILE
 from models.weights.files import read_weights
 from tests.models.samples import patch_sample, write_sample
@@ -82,6 +85,15 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
     assert not (tmp_path / "second" / "strip").exists()
     _, info = read_weights(tmp_path / "second" / "tiny.safetensors")
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --output DIR"
+
+
+def test_a_recipe_may_ask_for_slivers(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
+    settings = "strip_tiles = 8\nstrip_sliver_share = 1.0"
+    recipe = written(tmp_path, settings=settings, strip_share=0.5)
+    assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
+    masks = [read_grey(path) for path in (tmp_path / "run" / "strip" / "masks").iterdir()]
+    assert any(mask.any() for mask in masks)
+    assert all(np.count_nonzero(mask) in SLIVER_PX for mask in masks if mask.any())
 
 
 def test_a_student_is_made_again_with_its_teacher(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
