@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from models.losses.tile import LEAST_DEFECT_PX, tile_logits
 from models.networks.outputs import SaliencyNetwork
 from models.training.recipe import GateCalibration
 from models.training.scoring import logits_of
+
+PER_LOGIT = 100_000
+"""Steps of a threshold."""
 
 
 def gate_threshold(
@@ -51,6 +55,7 @@ def gate_threshold(
             "a gate's threshold needs held-out samples of both kinds: "
             f"got {len(clean)} clean and {len(defective)} defective"
         )
-    passing = np.quantile(clean, 1 - calibration.clean_share)
-    missing = np.quantile(defective, calibration.missed_share, method="lower")
-    return float(min(passing, missing))
+    passing = float(np.quantile(clean, 1 - calibration.clean_share))
+    missing = float(np.quantile(defective, calibration.missed_share, method="lower"))
+    # Rounded down: the tile that decides has to pass.
+    return math.floor(min(passing, missing) * PER_LOGIT) / PER_LOGIT

@@ -58,7 +58,7 @@ class Exporter(Watcher):
             data=self._data,
             recipe=self._command,
             sharpness=self._recipe.sharpness,
-            gate_threshold=round(self._threshold(network), DIGITS) if self._threshold else None,
+            gate_threshold=self._threshold(network) if self._threshold else None,
             metrics={name: round(value, DIGITS) for name, value in metrics.items()},
         )
         save_weights(self._path, weights_of(network, half=self._recipe.half_precision), info)

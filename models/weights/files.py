@@ -51,7 +51,7 @@ class WeightsInfo(BaseModel):
         metrics: figures reached, by name, with the set in the name.
         sharpness: factor on the final logits before they become saliency.
         gate_threshold: logit of a tile from which these weights, as a gate, let it through; None for no gate.
-        digest: 32 hex digits over architecture, sharpness and tensors; filled in by `save_weights`.
+        digest: 32 hex digits over all that decides what comes out, and the tensors; from `save_weights`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,8 +70,10 @@ class WeightsInfo(BaseModel):
     @property
     def structure(self) -> list[object]:
         """What decides, beside the tensors, what comes out; the digest covers it."""
-        sharpened = [self.sharpness] if self.sharpness != 1 else []
-        return [self.network, self.width, *([self.knobs] if self.knobs else []), *sharpened]
+        decided: list[object] = [self.network, self.width]
+        decided += [self.knobs] if self.knobs else []
+        decided += [self.sharpness] if self.sharpness != 1 else []
+        return decided if self.gate_threshold is None else [*decided, {"gate_threshold": self.gate_threshold}]
 
 
 Info = TypeVar("Info", bound=WeightsInfo)

@@ -50,14 +50,13 @@ def test_a_share_of_the_clean_passes_where_every_defect_does() -> None:
 
 def test_it_falls_to_the_least_defect_and_leaves_shreds_out() -> None:
     found = threshold([*CLEAN, sample(200, 30), sample(60, 900), sample(30, 23)], clean_share=0.2)
-    assert found == pytest.approx(logit(60), abs=1e-6)
+    assert logit(60) - 1e-5 <= found <= logit(60)
 
 
 def test_some_defects_may_be_given_up() -> None:
     defects = [sample(level, 900) for level in (40, 130, 140, 150, 160)]
-    assert threshold([*CLEAN, *defects], clean_share=0.0, missed_share=0.25) == pytest.approx(
-        logit(110), abs=1e-6
-    )
+    found = threshold([*CLEAN, *defects], clean_share=0.0, missed_share=0.25)
+    assert logit(110) - 1e-5 <= found <= logit(110)
 
 
 @pytest.mark.parametrize("samples", [CLEAN, [sample(200, 30)]], ids=["clean", "defective"])
