@@ -4,7 +4,7 @@ from models.losses.boundary_dice import ScfnetLoss, boundary_dice_loss, boundary
 from models.losses.dice import dice_loss
 from models.losses.dynamic_decay import DynamicWeightDecay
 from models.losses.edge_hold import EdgeHoldLoss, edge_loss, weighted_bce_loss
-from models.losses.hybrid import HybridLoss, SsimPadding, bce_loss, iou_loss, ssim_loss
+from models.losses.hybrid import HybridLoss, SsimPadding, iou_loss, ssim_loss
 from models.losses.structure import StructureLoss, outline_weights, structure_loss
 from models.losses.tile import TileLoss, tile_logits
 
@@ -16,7 +16,6 @@ __all__ = [
     "SsimPadding",
     "StructureLoss",
     "TileLoss",
-    "bce_loss",
     "boundary_dice_loss",
     "boundary_thickness",
     "dice_loss",

@@ -6,8 +6,6 @@ Source: Gao et al., "Highly Efficient Salient Object Detection with 100K Paramet
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +13,6 @@ from torch import Tensor, nn
 from models.errors import TrainingError
 from models.networks.csnet import InLayerBlock
 from models.networks.octave import Branches, NormalisedUnit
-
-STRENGTH = 3.0
-"""The paper's lambda_d, for the whole of training."""
 
 
 class DynamicWeightDecay:
@@ -27,26 +22,27 @@ class DynamicWeightDecay:
     the batch mean of |mean over height and width of the output after PReLU| and a constant to the gradient:
     each gamma gets lambda * g * gamma (equation 3), and nothing else gets anything. The head has ordinary
     decay only. `gammas` are there to be left out of the optimiser's own decay (the paper's code, by a slip of
-    the pen, decays those of each block's last unit twice). Watches training passes until closed:
+    the pen, decays those of each block's last unit twice). Watches the network's training passes:
 
-        with DynamicWeightDecay(network) as regulariser:
-            loss = criterion(network(images), targets) + regulariser.penalty()
+        regulariser = DynamicWeightDecay(network, 3.0)
+        loss = criterion(network(images), targets) + regulariser.penalty()
 
     Args:
         network: a CSNet, or any network of InLayerBlock.
-        strength: lambda.
+        strength: lambda; 3 in the paper, for the whole of training.
 
     Raises:
         TrainingError: a network without such blocks.
     """
 
-    def __init__(self, network: nn.Module, strength: float = STRENGTH) -> None:
+    def __init__(self, network: nn.Module, strength: float) -> None:
         self.strength = strength
         self._units = list(_units(network))
         if not self._units:
             raise TrainingError(f"{type(network).__name__} has no ILBlock for dynamic weight decay to act on")
         self._activity: dict[NormalisedUnit, list[Tensor | None]] = {}
-        self._hooks = [unit.register_forward_hook(self._watch) for unit in self._units]
+        for unit in self._units:
+            unit.register_forward_hook(self._watch)
 
     @property
     def gammas(self) -> list[nn.Parameter]:
@@ -70,20 +66,6 @@ class DynamicWeightDecay:
         ]
         self._activity.clear()
         return self.strength * torch.stack(terms).sum()
-
-    def close(self) -> None:
-        """Stop watching; the network is as it was."""
-        for hook in self._hooks:
-            hook.remove()
-        self._activity.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _watch(self, unit: NormalisedUnit, _: object, branches: Branches) -> None:
         if unit.training:

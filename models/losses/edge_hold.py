@@ -61,18 +61,9 @@ class EdgeHoldLoss(nn.Module):
         self.saliency_share = saliency_share
         self.positive_weight = positive_weight
 
-    def forward(
-        self, outputs: SaliencyOutputs, targets: Tensor, attention_penalty: Tensor | None = None
-    ) -> Tensor:
-        """Return the scalar loss of logits against (N, 1, H, W) float32 targets in [0, 1].
-
-        Args:
-            outputs: logits of the network.
-            targets: masks.
-            attention_penalty: scalar that the network's channel attention adds, with weight 1.
-        """
-        loss = supervise(outputs, lambda logits: self._of_map(logits, targets))
-        return loss if attention_penalty is None else loss + attention_penalty
+    def forward(self, outputs: SaliencyOutputs, targets: Tensor) -> Tensor:
+        """Return the scalar loss of logits against (N, 1, H, W) float32 targets in [0, 1]."""
+        return supervise(outputs, lambda logits: self._of_map(logits, targets))
 
     def _of_map(self, logits: Tensor, targets: Tensor) -> Tensor:
         saliency = weighted_bce_loss(logits, targets, self.positive_weight)

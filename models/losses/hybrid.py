@@ -25,11 +25,6 @@ SSIM_C1 = 0.01**2
 SSIM_C2 = 0.03**2
 
 
-def bce_loss(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean binary cross entropy of (N, 1, H, W) probabilities, its logarithm clamped at -100."""
-    return functional.binary_cross_entropy(probabilities, targets)
-
-
 def ssim_loss(probabilities: Tensor, targets: Tensor, padding: SsimPadding = "zero") -> Tensor:
     """Return 1 - mean structural similarity over all pixels of (N, 1, H, W) maps.
 

@@ -121,9 +121,8 @@ class PFANet(SaliencyNetwork):
     def saliency_and_penalty(self, images: Tensor) -> tuple[SaliencyOutputs, Tensor]:
         """What `forward` returns, and the mean channel attention, a scalar that the paper's training adds.
 
-        Training calls it in place of `forward`: `outputs, penalty = network.saliency_and_penalty(images)`,
-        then `EdgeHoldLoss()(outputs, masks, penalty)`. Nothing is kept on the module: that would be in the
-        way of export and of copies.
+        Training calls it in place of `forward` and adds the penalty to the loss. Nothing is kept on the
+        module: that would be in the way of export and of copies.
 
         Raises:
             ImageShapeError: as `forward`.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from torch import Tensor, nn
 
 from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, StructureLoss, TileLoss
@@ -16,6 +16,15 @@ from models.networks.outputs import SaliencyOutputs
 from models.training.record import Positive, Record, Share
 
 Weight = Annotated[float, Field(ge=0)]
+
+
+def _any_counts(weights: tuple[float, ...]) -> tuple[float, ...]:
+    if weights and not any(weights):
+        raise ValueError(f"expected a weight above 0 for one map at least, got {list(weights)}")
+    return weights
+
+
+MapWeights = Annotated[tuple[Weight, ...], AfterValidator(_any_counts)]
 
 
 class _Term(Record):
@@ -38,7 +47,7 @@ class HybridTerm(_Term):
     ssim: Weight = 0.0
     iou: Weight = 1.0
     ssim_padding: SsimPadding = "zero"
-    map_weights: tuple[Weight, ...] = ()
+    map_weights: MapWeights = ()
 
     def make(self) -> nn.Module:
         return HybridLoss(
@@ -64,7 +73,7 @@ class DiceTerm(_Term):
     kind: Literal["dice"] = "dice"
     boundary_weight: Weight = 1.0
     boundary_epochs: Positive = 69
-    map_weights: tuple[Weight, ...] = SCFNET_MAP_WEIGHTS
+    map_weights: MapWeights = SCFNET_MAP_WEIGHTS
 
     def make(self) -> nn.Module:
         return ScfnetLoss(self.boundary_weight, self.map_weights or None)
@@ -76,7 +85,7 @@ class EdgeHoldTerm(_Term):
     Attributes:
         saliency_share: of saliency, edges taking the rest.
         positive_weight: of foreground in the saliency term.
-        attention_penalty: adds the mean channel attention, which PFANet alone gives.
+        attention_penalty: adds the mean channel attention, which PFANet alone gives, under the same weight.
     """
 
     kind: Literal["edge-hold"] = "edge-hold"
@@ -100,7 +109,7 @@ class StructureTerm(_Term):
     kind: Literal["structure"] = "structure"
     bce: Weight = 1.0
     iou: Weight = 1.0
-    map_weights: tuple[Weight, ...] = ()
+    map_weights: MapWeights = ()
 
     def make(self) -> nn.Module:
         return StructureLoss(self.bce, self.iou, map_weights=self.map_weights or None)
@@ -159,7 +168,10 @@ class Criterion(nn.Module):
         super().__init__()
         self.terms = terms
         self.losses = nn.ModuleList(term.make() for term in terms)
-        self.wants_penalty = any(isinstance(term, EdgeHoldTerm) and term.attention_penalty for term in terms)
+        self._penalty_weight = sum(
+            term.weight for term in terms if isinstance(term, EdgeHoldTerm) and term.attention_penalty
+        )
+        self.wants_penalty = self._penalty_weight > 0
 
     def set_progress(self, step: int, steps: int) -> None:
         """Take note of how far the phase is: `step` of `steps` are done."""
@@ -176,4 +188,6 @@ class Criterion(nn.Module):
         parts = [
             term.weight * loss(outputs, targets) for term, loss in zip(self.terms, self.losses, strict=True)
         ]
-        return torch.stack(parts if penalty is None else [*parts, penalty]).sum()
+        if penalty is not None:
+            parts.append(self._penalty_weight * penalty)
+        return torch.stack(parts).sum()

@@ -57,18 +57,18 @@ def activities(network: TwoBlocks) -> list[tuple[nn.Parameter, Tensor]]:
 def test_penalty_is_the_sum_over_units_branches_channels_and_images() -> None:
     network = TwoBlocks().double().train()
     of_images = sum(float((0.5 * g * gamma.detach() ** 2).sum()) for gamma, g in activities(network))
-    with DynamicWeightDecay(network, strength=1.0) as regulariser:
-        network(images())
-        assert float(regulariser.penalty().detach()) == pytest.approx(of_images / len(images()), rel=1e-12)
+    regulariser = DynamicWeightDecay(network, strength=1.0)
+    network(images())
+    assert float(regulariser.penalty().detach()) == pytest.approx(of_images / len(images()), rel=1e-12)
 
 
 def test_gradient_is_equation_3_on_gamma_and_nothing_elsewhere() -> None:
     network = TwoBlocks().double().train()
     expected = {id(gamma): 3 * g.mean(dim=0) * gamma.detach() for gamma, g in activities(network)}
-    with DynamicWeightDecay(network) as regulariser:
-        network(images())
-        regulariser.penalty().backward()
-        assert {id(gamma) for gamma in regulariser.gammas} == set(expected)
+    regulariser = DynamicWeightDecay(network, 3.0)
+    network(images())
+    regulariser.penalty().backward()
+    assert {id(gamma) for gamma in regulariser.gammas} == set(expected)
     for parameter in network.parameters():
         if id(parameter) in expected:
             torch.testing.assert_close(parameter.grad, expected[id(parameter)], rtol=1e-12, atol=0)
@@ -78,16 +78,16 @@ def test_gradient_is_equation_3_on_gamma_and_nothing_elsewhere() -> None:
 
 def test_gradient_is_that_of_finite_differences_with_activity_held() -> None:
     network = TwoBlocks().double().train()
-    with DynamicWeightDecay(network) as regulariser:
-        network(images())
-        held = dict(regulariser._activity)
-        gammas = regulariser.gammas
+    regulariser = DynamicWeightDecay(network, 3.0)
+    network(images())
+    held = dict(regulariser._activity)
+    gammas = regulariser.gammas
 
-        def penalty(*_: Tensor) -> Tensor:
-            regulariser._activity = dict(held)
-            return regulariser.penalty()
+    def penalty(*_: Tensor) -> Tensor:
+        regulariser._activity = dict(held)
+        return regulariser.penalty()
 
-        assert torch.autograd.gradcheck(penalty, tuple(gammas))
+    assert torch.autograd.gradcheck(penalty, tuple(gammas))
 
 
 def test_it_adds_to_a_loss_and_lets_the_rest_learn() -> None:
@@ -95,10 +95,10 @@ def test_it_adds_to_a_loss_and_lets_the_rest_learn() -> None:
     network(images()).square().mean().backward()
     plain = dict(gradients(network))
     network.zero_grad()
-    with DynamicWeightDecay(network) as regulariser:
-        loss = network(images()).square().mean()
-        (loss + regulariser.penalty()).backward()
-        decayed = {id(gamma) for gamma in regulariser.gammas}
+    regulariser = DynamicWeightDecay(network, 3.0)
+    loss = network(images()).square().mean()
+    (loss + regulariser.penalty()).backward()
+    decayed = {id(gamma) for gamma in regulariser.gammas}
     parameters = dict(network.named_parameters())
     for name, gradient in gradients(network):
         assert torch.equal(gradient, plain[name]) is (id(parameters[name]) not in decayed)
@@ -112,26 +112,19 @@ def gradients(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def test_a_penalty_is_of_one_training_pass() -> None:
     network = TwoBlocks().double().train()
-    with DynamicWeightDecay(network) as regulariser:
-        with pytest.raises(TrainingError, match="no training pass"):
-            regulariser.penalty()
-        network(images())
-        first = regulariser.penalty()
-        network.eval()(images())
-        with pytest.raises(TrainingError, match="no training pass"):
-            regulariser.penalty()
-        network.train()(images())
-        network.train()(images())
-        torch.testing.assert_close(regulariser.penalty(), first)
-
-
-def test_closing_takes_its_hooks_away() -> None:
-    network = TwoBlocks().train()
-    before = [len(module._forward_hooks) for module in network.modules()]
-    DynamicWeightDecay(network).close()
-    assert [len(module._forward_hooks) for module in network.modules()] == before == [0] * len(before)
+    regulariser = DynamicWeightDecay(network, 3.0)
+    with pytest.raises(TrainingError, match="no training pass"):
+        regulariser.penalty()
+    network(images())
+    first = regulariser.penalty()
+    network.eval()(images())
+    with pytest.raises(TrainingError, match="no training pass"):
+        regulariser.penalty()
+    network.train()(images())
+    network.train()(images())
+    torch.testing.assert_close(regulariser.penalty(), first)
 
 
 def test_a_network_without_such_blocks_is_refused() -> None:
     with pytest.raises(TrainingError, match="Conv2d has no ILBlock"):
-        DynamicWeightDecay(nn.Conv2d(1, 1, 1))
+        DynamicWeightDecay(nn.Conv2d(1, 1, 1), 3.0)

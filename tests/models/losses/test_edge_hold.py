@@ -44,15 +44,6 @@ def test_the_first_stage_of_the_paper_has_no_edge_term() -> None:
     assert float(loss) == pytest.approx(0.8678864, abs=1e-6)
 
 
-def test_the_penalty_of_the_attention_comes_on_top() -> None:
-    probabilities, targets = oracle_maps()
-    outputs, attention = SaliencyOutputs(torch.logit(probabilities)), torch.tensor(0.5, requires_grad=True)
-    loss = EdgeHoldLoss()(outputs, targets, attention)
-    assert float(loss.detach()) == pytest.approx(float(EdgeHoldLoss()(outputs, targets)) + 0.5)
-    loss.backward()
-    assert attention.grad == 1
-
-
 def test_an_edge_lies_on_its_inner_side_alone() -> None:
     mask = torch.zeros(1, 1, 9, 9)
     mask[..., 3:6, 3:6] = 1

@@ -38,7 +38,7 @@ def test_terms_are_the_losses_that_they_name(outputs: SaliencyOutputs, masks: Te
 
 
 def test_terms_and_the_penalty_add_up(outputs: SaliencyOutputs, masks: Tensor) -> None:
-    terms = (HybridTerm(weight=0.5), DiceTerm(weight=2))
+    terms = (HybridTerm(weight=0.5), DiceTerm(weight=2), EdgeHoldTerm(attention_penalty=True))
     single = [float(Criterion((term,))(outputs, masks)) for term in terms]
     assert float(Criterion(terms)(outputs, masks, torch.tensor(0.25))) == pytest.approx(sum(single) + 0.25)
 
@@ -57,3 +57,11 @@ def test_outlines_thin_over_a_phase_as_over_69_epochs() -> None:
 def test_the_penalty_is_wanted_where_a_term_says_so() -> None:
     assert Criterion((HybridTerm(), EdgeHoldTerm(attention_penalty=True))).wants_penalty
     assert not Criterion((EdgeHoldTerm(),)).wants_penalty
+
+
+def test_the_penalty_has_the_weight_of_its_term(outputs: SaliencyOutputs, masks: Tensor) -> None:
+    whole, half = (
+        Criterion((EdgeHoldTerm(weight=weight, attention_penalty=True),))(outputs, masks, torch.tensor(0.25))
+        for weight in (1.0, 0.5)
+    )
+    assert float(half) == pytest.approx(float(whole) / 2)

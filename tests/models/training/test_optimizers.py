@@ -82,11 +82,11 @@ def test_biases_keep_their_size_and_encoders_learn_slower() -> None:
 
 def test_what_decays_dynamically_does_not_decay_twice() -> None:
     network = build("csnet-x1", width=0.2)
-    with DynamicWeightDecay(network) as decay:
-        gammas = {id(gamma) for gamma in decay.gammas}
-        optimizer = make_optimizer(
-            network, AdamSettings(), weight_decay=5e-3, decay_all=True, undecayed=decay.gammas
-        )
+    decay = DynamicWeightDecay(network, 3.0)
+    gammas = {id(gamma) for gamma in decay.gammas}
+    optimizer = make_optimizer(
+        network, AdamSettings(), weight_decay=5e-3, decay_all=True, undecayed=decay.gammas
+    )
     decayed = {
         id(parameter)
         for group in optimizer.param_groups
