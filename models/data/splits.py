@@ -56,8 +56,9 @@ def split_blocks(items: Sequence[Item], held_out_share: float) -> tuple[list[Ite
         Those to train on and those to choose by, each in the given order.
     """
     held_out: set[str] = set()
-    for stretch in _stretches({_identity(item.name) for item in items}):
-        held_out.update(stretch[len(stretch) - round(len(stretch) * held_out_share) :])
+    for stretch in _stretches({item.name for item in items}):
+        end = stretch[len(stretch) - round(len(stretch) * held_out_share) :]
+        held_out.update(_identity(name) for name in end)
     return _split(items, held_out)
 
 

@@ -141,7 +141,11 @@ def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
         raise DatasetError(
             f"recipe {recipe.name} trains on simulated strip: expected a folder of it, got none"
         )
-    samples = [sample for folder in folders for sample in load_samples(folder)]
+    samples: list[Sample] = []
+    for folder in folders:
+        found = load_samples(folder)
+        refuse_test_images(folder, [sample.name for sample in found])
+        samples += found
     if len(samples) <= recipe.held_out_strip_tiles:
         raise DatasetError(
             f"expected more than the {recipe.held_out_strip_tiles} strip tiles that are held out, "

@@ -54,5 +54,5 @@ def execution(device: str, *, low_precision: bool) -> Execution:
         raise TrainingError(f"no device {device}: PyTorch finds {torch.cuda.device_count()} GPUs")
     if not low_precision:
         return Execution(torch.device(chosen))
-    bfloat16 = kind == "cpu" or torch.cuda.is_bf16_supported()
+    bfloat16 = kind == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
     return Execution(torch.device(chosen), torch.bfloat16 if bfloat16 else torch.float16)

@@ -12,6 +12,17 @@ from models.pruning import prune, reestimate, threshold_for
 from models.training.recipe import Pruning
 
 
+def prunable(network: nn.Module) -> CSNet:
+    """Return the network.
+
+    Raises:
+        TrainingError: not a CSNet.
+    """
+    if not isinstance(network, CSNet):
+        raise TrainingError(f"expected a CSNet to prune, got {type(network).__name__}")
+    return network
+
+
 def pruned_network(network: nn.Module, pruning: Pruning, images: Iterable[Tensor]) -> CSNet:
     """Return what a phase goes on with, its running statistics made anew.
 
@@ -24,11 +35,10 @@ def pruned_network(network: nn.Module, pruning: Pruning, images: Iterable[Tensor
         TrainingError: not a CSNet.
         NetworkError: no threshold leaves as few parameters as were asked for.
     """
-    if not isinstance(network, CSNet):
-        raise TrainingError(f"expected a CSNet to prune, got {type(network).__name__}")
+    trained = prunable(network)
     threshold = pruning.threshold
     if pruning.parameters is not None:
-        threshold = threshold_for(network, pruning.parameters, threshold)
-    pruned = prune(network, threshold)
+        threshold = threshold_for(trained, pruning.parameters, threshold)
+    pruned = prune(trained, threshold)
     reestimate(pruned, images)
     return pruned

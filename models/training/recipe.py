@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from models.data.normalisation import NORMALISATIONS
 from models.data.steps import AugmentationStep
@@ -17,11 +18,13 @@ from models.training.criterion import HybridTerm, Losses
 from models.training.optimizers import AdamWSettings, OptimizerSettings
 from models.training.record import Count, Positive, Record, Share
 from models.training.schedules import CosineSchedule, Schedule
-from models.weights.files import MAX_SHARPNESS, Knob
+from models.weights.files import MAX_SHARPNESS, MAX_WIDTH, Knob
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
 SUFFIX = ".toml"
 DIGEST_BYTES = 8
+STATE_NAME = "state"
+"""Of the file that a run goes on from, beside its weights."""
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -36,6 +39,18 @@ def _known_normalisation(name: str) -> str:
     if name not in NORMALISATIONS:
         raise ValueError(f"expected one of {', '.join(NORMALISATIONS)}, got {name}")
     return name
+
+
+def _not_the_state(name: str) -> str:
+    if name == STATE_NAME:
+        raise ValueError(f"expected another name than {name}: a run keeps its state under it")
+    return name
+
+
+def _without_width(knobs: dict[str, Knob]) -> dict[str, Knob]:
+    if "width" in knobs:
+        raise ValueError("expected width beside the knobs, got it among them")
+    return knobs
 
 
 class Pruning(Record):
@@ -109,6 +124,20 @@ class Phase(Record):
     loss: Losses = ()
     prune: Pruning | None = None
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.min_zoom > self.max_zoom:
+            raise ValueError(f"expected min_zoom up to max_zoom, got {self.min_zoom} and {self.max_zoom}")
+        for setting, share in (("strip_share", self.strip_share), ("taught_share", self.taught_share)):
+            if share and not round(share * self.batch):
+                raise ValueError(f"{setting}: {share} of a batch of {self.batch} rounds to no image")
+        if self.strip_share + self.taught_share > 1:
+            raise ValueError(
+                f"expected strip_share and taught_share of at most 1 together, got {self.strip_share} "
+                f"and {self.taught_share}"
+            )
+        return self
+
     def rate(self, step: int) -> float:
         """Return the learning rate of a step of this phase, counted from 0."""
         if step < self.warmup_steps:
@@ -133,8 +162,8 @@ class Recipe(Record):
         folds: equal parts of every class; cross-validation trains once for each.
         strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
             200 coils are more than a run learns by heart.
-        strip_sliver_share: of those that show a defect, so many show the least of one, as a gate meets it at
-            the rim of a tile.
+        strip_sliver_share: of those that show a defect and train, so many show the least of one, as a gate
+            meets it at the rim of a tile; those held out are cut at random.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
@@ -147,8 +176,8 @@ class Recipe(Record):
         ema_decay: of the average of weights that is scored and exported; 0 takes the weights as they are.
         score_every: steps between scorings on the held-out samples.
         bfloat16: run convolutions in bfloat16 where that is safe; on a GPU without it, in float16.
-        channels_last: lay images out as (N, H, W, C) in memory, which some processors convolve
-            faster; float32 alone is safe in it.
+        channels_last: lay images out as (N, H, W, C) in memory, which processors convolve faster in float32;
+            bfloat16 is tried without it alone.
         half_precision: of the weights file; half the size, and maps a grey level or so off.
         loss: what is minimised.
         sharpness: factor on the final logits in use: losses leave the rims of coarse masks half sure.
@@ -156,10 +185,10 @@ class Recipe(Record):
         phases: one after another.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$"), AfterValidator(_not_the_state)]
     network: Annotated[str, AfterValidator(_known_network)]
-    width: float = Field(default=1.0, gt=0)
-    knobs: dict[str, Knob] = Field(default_factory=dict)
+    width: float = Field(default=1.0, gt=0, le=MAX_WIDTH)
+    knobs: Annotated[dict[str, Knob], AfterValidator(_without_width)] = Field(default_factory=dict)
     seed: Count = 7
     held_out_share: Share = 0.11
     held_out: Literal["scattered", "blocks"] = "scattered"
@@ -194,8 +223,6 @@ class Recipe(Record):
             raise ValueError("loss: expected at least one")
         if self.gate and self.sharpness != 1:
             raise ValueError("sharpness: a gate has a threshold and no maps, expected none or 1")
-        if any(phase.strip_share + phase.taught_share > 1 for phase in self.phases):
-            raise ValueError("phases: strip_share and taught_share are more than a batch")
         return self
 
     @property
@@ -288,4 +315,11 @@ def parse_recipe(kind: type[Kind], path: Path, **instead: object) -> Kind:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         message = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
-        raise RecipeError(f"recipe {path}: {message}") from error
+        raise RecipeError(f"recipe {path}: {message}{_what_came(first)}") from error
+
+
+def _what_came(error: ErrorDetails) -> str:
+    """The value itself where it is one, and the message does not say it anyway."""
+    value = error["input"]
+    said = error["type"] in {"value_error", "missing", "extra_forbidden"}
+    return "" if said or isinstance(value, dict | list | tuple) else f", got {value!r}"

@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 
 from models.errors import TrainingError
 from models.training.optimizers import named_state
+from models.training.recipe import STATE_NAME
 from models.weights.files import write_atomically
 
-STATE_FILE = "state.safetensors"
+STATE_FILE = f"{STATE_NAME}.safetensors"
 _OPTIMIZER = "optimizer"
 
 

@@ -16,7 +16,7 @@ from models.data.folders import Sample
 from models.data.loading import SaliencyBatch, step_loader
 from models.data.normalisation import normalisation
 from models.data.seeding import Draw, generator_of
-from models.errors import TrainingError
+from models.errors import ModelsError, TrainingError
 from models.losses import DynamicWeightDecay
 from models.networks.outputs import SaliencyNetwork
 from models.training.batches import Batches
@@ -24,7 +24,7 @@ from models.training.criterion import Criterion
 from models.training.data import TrainingData
 from models.training.devices import Execution
 from models.training.optimizers import make_optimizer, set_rate
-from models.training.pruning import pruned_network
+from models.training.pruning import prunable, pruned_network
 from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.sharing import Member, PenalisedNetwork, shared_pass
@@ -92,6 +92,7 @@ class Trainer:
         if any(criterion.wants_penalty for criterion in self._criteria.values()):
             _check_penalty(self.network)
         self._batches = Batches(recipe, data, member)
+        self._try_phases()
         self._saved_at = time.monotonic()
 
     def train(self, *watchers: Watcher) -> None:
@@ -142,6 +143,19 @@ class Trainer:
             undecayed=self._decay.gammas if self._decay else (),
         )
 
+    @torch.no_grad()
+    def _try_phases(self) -> None:
+        """Find out what the network cannot do now and not when a phase begins, hours later."""
+        for phase in self.recipe.phases:
+            try:
+                if phase.prune is not None:
+                    prunable(self.average)
+                for side in sorted({*(phase.multi_scale_px or (phase.size_px,))}):
+                    blank = torch.zeros(1, side, side, device=self._execution.device)
+                    self._criteria[phase](self.average(self._images(blank)), blank[:, None])
+            except ModelsError as error:
+                raise TrainingError(f"recipe {self.recipe.name}, phase {phase.name}: {error}") from error
+
     def _begin(self, phase: Phase) -> None:
         # A later phase serves the recipe's aim better, even where its score starts lower.
         self.progress.best_score = -1.0
@@ -165,6 +179,7 @@ class Trainer:
         self._seed_dropout()
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
+        statistics = [buffer.clone() for buffer in self.network.buffers()]
         loss = self._loss(criterion, batch)
         (loss * self._execution.loss_scale).backward()  # type: ignore[no-untyped-call]
         if self._finite_gradient():
@@ -172,7 +187,7 @@ class Trainer:
             self.optimizer.step()
             self._update_average()
         else:
-            self._lose_step()
+            self._lose_step(statistics)
         return float(loss.detach())
 
     def _loss(self, criterion: Criterion, batch: SaliencyBatch) -> Tensor:
@@ -197,7 +212,10 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(parameters, self.recipe.max_gradient_norm)
         return bool(torch.isfinite(norm))
 
-    def _lose_step(self) -> None:
+    def _lose_step(self, statistics: Sequence[Tensor]) -> None:
+        # Its forward pass has moved the running statistics, perhaps to what no later step brings back.
+        for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+            buffer.copy_(before)
         self.progress.lost_steps += 1
         _logger.warning("step %d has no finite gradient and is left out", self.progress.step + 1)
         if self.progress.lost_steps >= MAX_LOST_STEPS:

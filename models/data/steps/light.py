@@ -26,8 +26,12 @@ class ContrastBrightness(Step):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.min_contrast > self.max_contrast or self.min_brightness > self.max_brightness:
-            raise ValueError("a minimum is above its maximum")
+        for kind, least, most in (
+            ("contrast", self.min_contrast, self.max_contrast),
+            ("brightness", self.min_brightness, self.max_brightness),
+        ):
+            if least > most:
+                raise ValueError(f"expected min_{kind} up to max_{kind}, got {least} and {most}")
         return self
 
     def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:

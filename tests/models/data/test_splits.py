@@ -56,11 +56,11 @@ def test_every_sample_is_held_out_in_exactly_one_fold(folds: int) -> None:
         assert ("Pa_101" in names_of(part)) == ("Pa_105" in names_of(part))
 
 
-def test_blocks_are_the_ends_of_stretches_of_numbers_whatever_the_order() -> None:
-    kept, held_out = split_blocks(named(*reversed(SD_SALIENCY_TRAIN)), 0.05)
-    expected = {
-        f"{kind}_{100 * h + n}" for kind in ("In", "Pa", "Sc") for h in range(3) for n in (58, 59, 60)
-    }
+@pytest.mark.parametrize(("share", "last"), [(0.05, 3), (0.2, 12)])
+def test_blocks_are_the_ends_of_stretches_of_numbers_whatever_the_order(share: float, last: int) -> None:
+    kept, held_out = split_blocks(named(*reversed(SD_SALIENCY_TRAIN)), share)
+    numbers = [100 * hundred + number for hundred in range(3) for number in range(61 - last, 61)]
+    expected = {f"{kind}_{number}" for kind in ("In", "Pa", "Sc") for number in numbers}
     assert names_of(held_out) == expected
     assert names_of(kept) == set(SD_SALIENCY_TRAIN) - expected
 

@@ -111,3 +111,6 @@ def test_strip_that_is_missing_or_too_little_is_named(steel: Path, strip: Path) 
         gather(recipe, steel)
     with pytest.raises(DatasetError, match="expected more than the 5 strip tiles that are held out, got 5"):
         gather(recipe, steel, [strip])
+    write_sample(strip, patch_sample("In_70", seed=1, side=32))
+    with pytest.raises(TrainingError, match="In_70 is of SD-saliency-900's test split"):
+        gather(recipe, steel, [strip])

@@ -149,7 +149,9 @@ def test_steps_are_told_and_the_best_of_each_phase(tmp_path: Path) -> None:
     assert [standing.step for standing in record.standings] == [1, 2, 3, 4]
     assert record.standings[0].is_best
     assert record.standings[2].is_best
-    assert all(-1 <= standing.score <= 1 for standing in record.standings)
+    strip, steel = record.standings[0].strip, record.standings[0].steel
+    assert strip is not None
+    assert record.standings[0].score == (steel.iou + strip.iou) / 2 - strip.clean_false_share
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:
@@ -193,6 +195,38 @@ def test_steps_without_a_finite_gradient_change_nothing_and_end_the_run(
     assert trainer.progress.step == 2
     after = trainer.average.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_lost_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(recipe_of(phase_of(4)), STEEL, tmp_path, CPU)
+    normalise = trainer._normalise
+
+    def first_one_broken(pixels: torch.Tensor, channels: int) -> torch.Tensor:
+        images = normalise(pixels, channels)
+        return images if trainer.progress.step else images * torch.nan
+
+    monkeypatch.setattr(trainer, "_normalise", first_one_broken)
+    trainer.train()
+    assert trainer.progress.lost_steps == 0
+    for network in (trainer.network, trainer.average):
+        assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        ({"size_px": 33}, r"phase 1: expected images .* multiples of 32, got \(1, 3, 33, 33\)"),
+        ({"multi_scale_px": (32, 50)}, r"phase 1: .*got \(1, 3, 50, 50\)"),
+        ({"loss": {"map_weights": (1.0, 0.5)}}, "phase 1: expected a weight for each of 4 maps, got 2"),
+        ({"prune": {}}, "phase 1: expected a CSNet to prune, got SCFNet"),
+    ],
+    ids=["size", "scales", "maps", "prune"],
+)
+def test_what_a_later_phase_cannot_do_is_told_before_the_first(
+    tmp_path: Path, phase: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrainingError, match=message):
+        Trainer(recipe_of(phase_of(), phase_of(1, name="1", **phase)), STEEL, tmp_path, CPU)
 
 
 def test_a_network_of_grey_images_trains_on_one_channel(tmp_path: Path) -> None:
