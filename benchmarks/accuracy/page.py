@@ -43,6 +43,7 @@ Networks that stand side by side below were trained by the `-narrow` recipes: 43
 crops of 128 px by one optimiser, each network with its own losses, and at a quarter of its width where
 its whole would take days on two processor cores. `scfnet-distilled-narrow` spends half of those steps
 on maps that coilnet-m (unsharpened) made of 900 images of NEU-DET (crazing, pitted surface, rolled-in scale),
+zoomed by 0.8 to 1.6 where the others zoom by 0.64 to 1.4, in a cycle of the learning rate of its own,
 `scfnet-distilled-strip-narrow` on those of 1,600 tiles of simulated strip. The `-noise` ones have seen
 noisy copies, `cat-ednet-rrs-noise-narrow` with EDRNet's refinement in the place of CAT-EDNet's CARM.
 That tells what sets networks apart when little time is given, and nothing of what they reach when

@@ -98,6 +98,7 @@ def write_tiles(
     half: Half = "train",
     size: int = 256,
     sliver_share: float = 0.0,
+    last_as_on_strip: int = 0,
 ) -> None:
     """Write training tiles cut from simulated strip: `images/` and `masks/` of equal names.
 
@@ -111,6 +112,7 @@ def write_tiles(
         half: which half of the bundled crops the defects are made from.
         size: side of a tile in pixels, at most a frame's width.
         sliver_share: of the tiles with a defect, so many show the least of one; cut at random, few would.
+        last_as_on_strip: so many tiles at the end are cut at random all the same, to choose and calibrate by.
     """
     (directory / "images").mkdir(parents=True, exist_ok=True)
     (directory / "masks").mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,8 @@ def write_tiles(
                 family=TRAINING_FAMILIES[number // TILES_PER_COIL % len(TRAINING_FAMILIES)],
                 defects_per_m=TILE_DEFECTS_PER_M,
             )
-        image, mask = _cut_tile(random, coil, size, sliver_share)
+        slivers = sliver_share if number < tiles - last_as_on_strip else 0.0
+        image, mask = _cut_tile(random, coil, size, slivers)
         _write_png(directory / "images" / f"{number:05d}.png", image)
         _write_png(directory / "masks" / f"{number:05d}.png", mask)
 

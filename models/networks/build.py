@@ -53,7 +53,7 @@ _SCFNET = (
 )
 _CSNET = "Gao et al., Highly Efficient Salient Object Detection with 100K Parameters, ECCV 2020"
 _COILNET = "Coilwatch's own: EfficientNet-Lite0 below a narrow top-down decoder and a residual refinement"
-_COILGATE = "Coilwatch's own: three stages of EfficientNet-Lite0 and two dilated convolutions"
+_COILGATE = "Coilwatch's own: three stages of EfficientNet-Lite0 and three dilated convolutions"
 
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ import typer
 from ingest.simulation import write_defects
 from ingest.simulation.crops import crop_index
 from orchestration.cli.console import activity, say
-from orchestration.cli.folders import made_folder
+from orchestration.cli.folders import made_folder, written_once
 
 if TYPE_CHECKING:
     from models.classes.recipe import ClassRecipe
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 STRIP_SEED = 1
 """Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
 
-STRIP_FOLDER = "strip-defects"
 MAPS_FOLDER = "maps"
 
 
@@ -97,10 +96,8 @@ def _train(run: ClassRun) -> None:
 
 
 def _simulated_defects(output: Path, defects: int) -> Path:
-    folder = output / STRIP_FOLDER
-    if not folder.exists():
-        with activity(f"Writing {defects:,} findings of simulated strip ..."):
-            unfinished = folder.with_name(f"{STRIP_FOLDER}.unfinished")
-            write_defects(unfinished, defects=defects, seed=STRIP_SEED)
-            unfinished.rename(folder)
-    return folder
+    return written_once(
+        output / f"strip-defects-{defects}",
+        f"Writing {defects:,} findings of simulated strip ...",
+        lambda folder: write_defects(folder, defects=defects, seed=STRIP_SEED),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import typer
 
 from ingest.simulation import write_tiles
 from orchestration.cli.console import activity, say
-from orchestration.cli.folders import made_folder
+from orchestration.cli.folders import OutputError, made_folder, written_once
 from orchestration.cli.state import state
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 STRIP_SEED = 1
 """Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
-
-STRIP_FOLDER = "strip"
 
 
 def train(
@@ -106,8 +104,8 @@ def train(
         command=remake_command(
             recipe,
             chosen,
-            {"--strip": "DIR" if strip else None, "--unlabelled": "DIR" if unlabelled else None}
-            | {"--teacher": teacher and Path(teacher).name, "--fold": fold, "--seed": seed}
+            ["--strip", "DIR"] * len(strip or ()) + ["--unlabelled", "DIR"] * len(unlabelled or ()),
+            {"--teacher": teacher and Path(teacher).name, "--fold": fold, "--seed": seed}
             | {"--processes": processes if processes > 1 else None},
         ),
         strips=strips,
@@ -124,16 +122,17 @@ def train(
     _say_what_came_out(run)
 
 
-def remake_command(recipe: str, chosen: Recipe, options: Mapping[str, object]) -> str:
+def remake_command(recipe: str, chosen: Recipe, folders: Sequence[str], options: Mapping[str, object]) -> str:
     """The command that makes the weights of a run again, folders left to fill in.
 
     Args:
         recipe: as it was named.
         chosen: what it was found to be.
-        options: those that decide what comes out; None is left out.
+        folders: options that name more data.
+        options: others that decide what comes out; None is left out.
     """
     words = ["coilwatch", "train", recipe if recipe == chosen.name else f"{chosen.name}.toml"]
-    words += ["--data", "DIR"]
+    words += ["--data", "DIR", *folders]
     words += [word for name, value in options.items() if value is not None for word in (name, str(value))]
     return shlex.join([*words, "--output", "DIR"])
 
@@ -163,6 +162,11 @@ def _train_shared(shared: SharedRun, ray: RaySettings) -> None:
 
 
 def _say_what_came_out(run: TrainingRun) -> None:
+    if not run.weights.exists():
+        raise OutputError(
+            f"{run.output} has done all its steps: expected {run.weights.name} beside its state, got none; "
+            "train anew in another folder"
+        )
     say(f"Wrote {run.weights}, and training.svg and log.jsonl beside it")
     if run.recipe.normalisation != "steel":
         say(
@@ -172,18 +176,20 @@ def _say_what_came_out(run: TrainingRun) -> None:
 
 
 def _simulated_strip(output: Path, recipe: Recipe) -> Path:
-    folder = output / STRIP_FOLDER
-    if not folder.exists():
-        with activity(f"Writing {recipe.strip_tiles:,} tiles of simulated strip ..."):
-            unfinished = folder.with_name(f"{STRIP_FOLDER}.unfinished")
-            write_tiles(
-                unfinished,
-                tiles=recipe.strip_tiles,
-                seed=STRIP_SEED,
-                sliver_share=recipe.strip_sliver_share,
-            )
-            unfinished.rename(folder)
-    return folder
+    """Write the strip of a recipe, or take what was written before; other strip has another name."""
+    slivers, held_out = recipe.strip_sliver_share, recipe.held_out_strip_tiles
+    name = f"strip-{recipe.strip_tiles}" + (f"-slivers-{slivers:g}-but-{held_out}" if slivers else "")
+
+    def write(folder: Path) -> None:
+        write_tiles(
+            folder,
+            tiles=recipe.strip_tiles,
+            seed=STRIP_SEED,
+            sliver_share=slivers,
+            last_as_on_strip=held_out,
+        )
+
+    return written_once(output / name, f"Writing {recipe.strip_tiles:,} tiles of simulated strip ...", write)
 
 
 def _loaders(device: str) -> int:

@@ -76,24 +76,45 @@ def test_training_leaves_weights_and_says_how_far_it_is(
 def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
     recipe = written(tmp_path, settings="strip_tiles = 8", strip_share=0.5)
     assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
-    assert len(list((tmp_path / "run" / "strip" / "images").iterdir())) == 8
+    assert len(list((tmp_path / "run" / "strip-8" / "images").iterdir())) == 8
     _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
     assert "held-out strip iou" in info.metrics
     write_tiles(tmp_path / "own", tiles=8, seed=3)
-    arguments = ("--data", steel, "--strip", tmp_path / "own", "-o", tmp_path / "second")
+    own = ("--strip", tmp_path / "own") * 2
+    arguments = ("--data", steel, *own, "-o", tmp_path / "second")
     assert coilwatch(*TRAIN, recipe, *arguments).code == 0
-    assert not (tmp_path / "second" / "strip").exists()
+    assert not list((tmp_path / "second").glob("strip*"))
     _, info = read_weights(tmp_path / "second" / "tiny.safetensors")
-    assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --output DIR"
+    assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --strip DIR --output DIR"
 
 
 def test_a_recipe_may_ask_for_slivers(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
     settings = "strip_tiles = 8\nstrip_sliver_share = 1.0"
     recipe = written(tmp_path, settings=settings, strip_share=0.5)
     assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
-    masks = [read_grey(path) for path in (tmp_path / "run" / "strip" / "masks").iterdir()]
-    assert any(mask.any() for mask in masks)
-    assert all(np.count_nonzero(mask) in SLIVER_PX for mask in masks if mask.any())
+    folder = tmp_path / "run" / "strip-8-slivers-1-but-2"
+    *training, _, _ = (read_grey(path) for path in sorted((folder / "masks").iterdir()))
+    assert any(mask.any() for mask in training)
+    assert all(np.count_nonzero(mask) in SLIVER_PX for mask in training if mask.any())
+
+
+def test_strip_of_other_settings_is_written_anew(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "strip-6.unfinished" / "images").mkdir(parents=True)
+    (tmp_path / "run" / "strip-6.unfinished" / "images" / "99999.png").touch()
+    for tiles in (8, 6):
+        recipe = written(tmp_path, settings=f"strip_tiles = {tiles}", strip_share=0.5)
+        coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run")
+        assert len(list((tmp_path / "run" / f"strip-{tiles}" / "images").iterdir())) == tiles
+    assert not list((tmp_path / "run").glob("*.unfinished"))
+
+
+def test_weights_that_are_gone_are_missed(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
+    arguments = (*TRAIN, written(tmp_path), "--data", steel, "-o", tmp_path / "run")
+    assert coilwatch(*arguments).code == 0
+    (tmp_path / "run" / "tiny.safetensors").unlink()
+    ran = coilwatch(*arguments)
+    assert ran.code == 1
+    assert "expected tiny.safetensors beside its state, got none" in ran.error
 
 
 def test_a_student_is_made_again_with_its_teacher(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
