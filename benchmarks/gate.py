@@ -1,6 +1,6 @@
 """What the gate misses, lets through and costs, on data that neither trained nor calibrated it.
 
-python -m benchmarks.gate --data DIR
+python -m benchmarks.gate --data DIR > benchmarks/gate.json
 """
 
 from __future__ import annotations
