@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 FRAMES_TOPIC = "coilwatch.frames"
 INSPECTIONS_TOPIC = "coilwatch.inspections"
@@ -36,6 +36,12 @@ class KafkaConnection(BaseModel):
     tls_key_file: Path | None = None
     tls_key_password: SecretStr | None = None
     tls_check_hostname: bool = True
+
+    @field_validator("tls_ca_file", "tls_certificate_file", "tls_key_file")
+    @classmethod
+    def _absolute(cls, file: Path | None) -> Path | None:
+        """Replicas run in other directories than the command that started them."""
+        return file.absolute() if file else None
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments that every kafka-python client takes."""

@@ -94,6 +94,12 @@ class RedisSettings(Section):
     def _named_means_existing(cls, data: object) -> object:
         return _embedded_unless_named(data, "url")
 
+    @field_validator("tls_ca_file")
+    @classmethod
+    def _absolute(cls, file: Path | None) -> Path | None:
+        """Replicas run in other directories than the command that started them."""
+        return file.absolute() if file else None
+
     @field_validator("url")
     @classmethod
     def _is_redis(cls, url: str) -> str:
@@ -238,7 +244,6 @@ class Settings(BaseSettings):
     reports: ReportSettings = Field(default_factory=ReportSettings)
     spool: SpoolSettings = SpoolSettings()
     run_directory: Path = Field(default_factory=lambda: user_state_path("coilwatch") / "run")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod
     def settings_customise_sources(

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ingest.kafka import KafkaConnection
 from orchestration.cli.console import out, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.state import state
@@ -119,7 +120,7 @@ def replay(
     Example: coilwatch dead-letters replay --coil C1234
     """
     _check_selection(ids, coil, everything=everything)
-    connection = Stack(state(context).settings).kafka_connection()
+    connection = _connection(context)
     with DeadLetters(connection) as topic:
         box = topic.box()
     chosen = _selected(box, ids, coil, waiting=not again)
@@ -141,7 +142,14 @@ def replay(
 
 
 def _topic(context: typer.Context) -> DeadLetters:
-    return DeadLetters(Stack(state(context).settings).kafka_connection())
+    return DeadLetters(_connection(context))
+
+
+def _connection(context: typer.Context) -> KafkaConnection:
+    """How to reach Kafka, asked first: it says why it refuses, a consumer only that nothing came."""
+    stack = Stack(state(context).settings)
+    stack.check("kafka")
+    return stack.kafka_connection()
 
 
 def _check_selection(ids: list[str] | None, coil: str | None, *, everything: bool) -> None:

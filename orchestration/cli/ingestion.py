@@ -91,8 +91,8 @@ def ingest(
 ) -> None:
     """Publish the frames of a coil to Kafka; the running line ('coilwatch up') inspects them.
 
-    With --spool the command may be started before Kafka is there, and once more after it was killed: it goes
-    on behind the last frame that was safe.
+    With --spool the command may be started before a Kafka that the settings name is there, and once more
+    after it was killed: it goes on behind the last frame that was safe.
 
     Example: coilwatch ingest frames/ --coil C1234 --speed-mps 2.5
     """

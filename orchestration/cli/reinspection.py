@@ -49,6 +49,7 @@ def reinspect_command(
     Example: coilwatch reinspect C1234 --model csnet-x1
     """
     stack = Stack(state(context).settings)
+    stack.check("kafka")
     settings = _with_model(stack.connected(["kafka"]), model)
     store = ReportStore(stack.report_store())
     report = store.read(line or store.line_of(coil), coil, run)

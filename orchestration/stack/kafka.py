@@ -134,6 +134,7 @@ def _format(java: list[str | Path], properties: Path, log: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # An id that begins with a dash would be read as an option.
     cluster = cluster.replace("-", "A", 1) if cluster.startswith("-") else cluster
+    log.touch(mode=0o600)
     with log.open("ab") as output:
         command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties]
         status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode

@@ -17,20 +17,26 @@ from orchestration.settings_layers import leaves
 
 NAME = "coilwatch"
 
+NO_REPLICAS = (
+    *("reports.store", "spool.", "kafka.frames_", "kafka.inspections_", "kafka.replication"),
+    *("redis.maxmemory_mb", "ray.cpus", "ray.object_store_mb"),
+)
+"""Settings that no replica reads: of publishers, of servers and topics as they are made; where reports go."""
+
 
 def digest(settings: Settings) -> str:
     """Tells whether the application that runs is the one that these settings and this installation make.
 
-    Secrets count, and the content of weights files that the settings name. Where reports are written does
-    not: another store is no reason to restart a line.
+    Secrets count, and the content of weights and grading rules that the settings name. What no replica reads
+    does not, and where reports are written: another store is no reason to restart a line.
     """
     told = hashlib.blake2b(f"coilwatch {version('coilwatch')}\n".encode(), digest_size=16)
-    names = (settings.model.name, settings.model.classifier, settings.model.gate)
-    for weights in (Path(name) for name in names if name):
-        told.update(weights.read_bytes() if weights.is_file() else b"")
+    model = settings.model
+    for name in (model.name, model.classifier, model.gate, settings.grading.file):
+        told.update(Path(name).read_bytes() if name and Path(name).is_file() else b"")
     for key, value in leaves(settings):
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if key != "reports.store":
+        if not key.startswith(NO_REPLICAS):
             told.update(f"{key}={plain!r}\n".encode())
     return told.hexdigest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -40,6 +40,7 @@ class Stack:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._started: list[PartName] = []
+        self._deployed = False
         self._recording = Lock()
 
     def up(self, parts: Collection[PartName] = PARTS, progress: Progress | None = None) -> list[PartName]:
@@ -96,9 +97,12 @@ class Stack:
             running = self._state().application
             if running is not None and running.digest == digest and serve.runs():
                 return settings.with_reports(running.report_store)
+            if running is None:
+                # What is cut off from here on is withdrawn all the same; no `up` takes it for its own.
+                self._remember(DeployedApplication(digest="", report_store=settings.reports.store))
+            self._deployed = True
             deploy(settings)
-            deployed = DeployedApplication(digest=digest, report_store=settings.reports.store)
-            self._state().with_application(deployed).write(self._directory)
+            self._remember(DeployedApplication(digest=digest, report_store=settings.reports.store))
         return settings
 
     def report_store(self) -> str:
@@ -119,9 +123,11 @@ class Stack:
             return self._end(parts)
 
     def down_started(self) -> list[PartName]:
-        """End what this object's `up` has started; what ran before stays."""
-        ended = self.down(self._started)
+        """End what this object's `up` has started and `deploy` has deployed; what ran before stays."""
+        named: list[PartName] = ["ray"] if self._deployed and not self.settings.ray.embedded else []
+        ended = self.down([*self._started, *named])
         self._started.clear()
+        self._deployed = False
         return ended
 
     def status(self) -> list[PartStatus]:
@@ -264,8 +270,13 @@ class Stack:
             ray_local.check(self.ray_address())
 
     def _start(self, names: Collection[PartName]) -> None:
-        with ThreadPoolExecutor(max_workers=len(PARTS)) as pool:
-            starting = {name: pool.submit(self._start_part, name) for name in names}
+        pool = ThreadPoolExecutor(max_workers=len(PARTS))
+        starting = {name: pool.submit(self._start_part, name) for name in names}
+        try:
+            wait(starting.values())
+        finally:
+            # A signal ends the waiting, not the threads; all that they start has to be there to be ended.
+            pool.shutdown(cancel_futures=True)
         for name, future in starting.items():
             self._record(name, future.result())
 
@@ -284,10 +295,18 @@ class Stack:
         if self._state().application is not None and not self.settings.ray.embedded:
             self.connect_ray()
             serve.withdraw()
+        self._remember(None)
 
     def _end(self, names: Collection[PartName]) -> list[PartName]:
-        if "ray" in names:
-            self._withdraw()
+        try:
+            if "ray" in names:
+                self._withdraw()
+        finally:
+            # A cluster that is away keeps no server of ours running.
+            ended = self._end_servers(names)
+        return ended
+
+    def _end_servers(self, names: Collection[PartName]) -> list[PartName]:
         state = self._state()
         ended: list[PartName] = []
         # Ray first: its workers are clients of the others.
@@ -300,9 +319,10 @@ class Stack:
                     end(part.processes)
                 self._record(name, None)
                 ended.append(name)
-        if "ray" in names:
-            self._state().with_application(None).write(self._directory)
         return ended
+
+    def _remember(self, application: DeployedApplication | None) -> None:
+        self._state().with_application(application).write(self._directory)
 
     def _record(self, name: PartName, part: StartedPart | None) -> None:
         with self._recording:

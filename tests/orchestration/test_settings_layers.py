@@ -137,7 +137,7 @@ def test_redis_options_fit_the_url() -> None:
     plain = RedisSettings(url="redis://a:1/0", tls_ca_file=Path("ca.pem"))
     secure = RedisSettings.model_validate({"url": "rediss://a:1/0", "password": "p", "tls_ca_file": "ca.pem"})
     assert plain.client_options() == {}
-    assert secure.client_options() == {"password": "p", "ssl_ca_certs": "ca.pem"}
+    assert secure.client_options() == {"password": "p", "ssl_ca_certs": str(Path("ca.pem").absolute())}
 
 
 def test_values_are_shown_as_text() -> None:

@@ -50,7 +50,7 @@ def test_no_output_shows_a_password(
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     with caplog.at_level(logging.DEBUG):
-        ran = coilwatch("--set", f"run_directory={tmp_path}", "--set", "log_level=DEBUG", command)
+        ran = coilwatch("--set", f"run_directory={tmp_path}", "--debug", command)
     assert ran.out
     for text in (ran.out, ran.err, caplog.text):
         assert SECRET not in text

@@ -43,9 +43,7 @@ def command_lines() -> Iterator[str]:
 def test_neither_logs_nor_command_lines_show_a_password(tmp_path: Path) -> None:
     port = free_port()
     locked = {"url": f"redis://127.0.0.1:{port}/0", "password": SECRET}
-    settings = Settings.model_validate(
-        {"run_directory": tmp_path / "run", "redis": locked, "log_level": "DEBUG"}
-    )
+    settings = Settings.model_validate({"run_directory": tmp_path / "run", "redis": locked})
     stack = Stack(settings.with_reports(tmp_path / "reports"))
     server = tmp_path / "server"
     server.mkdir()

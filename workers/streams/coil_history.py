@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaTimeoutError
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
@@ -15,12 +13,7 @@ from workers.errors import LogGoneError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.kafka_clients import FETCH_BYTES
 from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogPlace, key_bytes, report_key
-
-POLL_MS = 200
-POLL_RECORDS = 2_000
-POSITION_TIMEOUT_MS = 10_000
-PATIENCE_S = 30.0
-"""Kafka is away when nothing of what it holds has come for so long; a loop that begins anew asks again."""
+from workers.streams.reading import read_to
 
 
 class CoilHistory:
@@ -106,7 +99,7 @@ class CoilHistory:
         if partitions != self._events.assignment():
             self._events.assign(partitions)
             self._events.seek_to_beginning(*partitions)
-        for record in _read_to(self._events, self._events.end_offsets(list(partitions))):
+        for record in read_to(self._events, self._events.end_offsets(list(partitions))):
             if (record.key or b"").endswith(REPORT_KEY_END) and record.value:
                 self._announced[record.key] = record.value
 
@@ -118,17 +111,4 @@ def _read(consumer: KafkaConsumer, place: LogPlace, end: int) -> Iterator[Consum
     if begin > place.first:
         raise LogGoneError(f"{partition}: expected records from offset {place.first}, the first is {begin}")
     consumer.seek(partition, place.first)
-    return (record for record in _read_to(consumer, {partition: end}) if record.offset < end)
-
-
-def _read_to(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
-    """Everything from the consumer's positions to these offsets, and what is fetched along with it."""
-    heard_at = time.monotonic()
-    while any((consumer.position(p, POSITION_TIMEOUT_MS) or 0) < end for p, end in ends.items()):
-        fetched = consumer.poll(POLL_MS, max_records=POLL_RECORDS)
-        if fetched:
-            heard_at = time.monotonic()
-        elif time.monotonic() - heard_at > PATIENCE_S:
-            raise KafkaTimeoutError(f"no records of {sorted(ends)} for {PATIENCE_S:.0f} s")
-        for records in fetched.values():
-            yield from records
+    return (record for record in read_to(consumer, {partition: end}) if record.offset < end)

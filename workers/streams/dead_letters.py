@@ -22,6 +22,7 @@ from ingest.records import FrameHeader, Record
 from workers.errors import DeadLetterNotFoundError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey, coil_key
+from workers.streams.reading import read_to
 
 ORIGIN_HEADER = "dead-letter"
 """Kafka header whose value is the JSON of `Origin`."""
@@ -193,10 +194,8 @@ class DeadLetters:
             return box
         self._consumer.seek_to_beginning(*partitions)
         ends = self._consumer.end_offsets(partitions)
-        while any(self._consumer.position(partition) < end for partition, end in ends.items()):
-            for records in self._consumer.poll(POLL_MS).values():
-                for record in records:
-                    _put(box, record)
+        for record in read_to(self._consumer, ends):
+            _put(box, record)
         return box
 
     def payload(self, letter: DeadLetter) -> bytes:

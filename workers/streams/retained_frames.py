@@ -25,8 +25,8 @@ from workers.streams.messages import (
     read_frame_record,
     read_inspection_record,
 )
+from workers.streams.reading import read_to
 
-POLL_MS = 500
 CLOCKS_APART_MS = 3_600_000
 """Records carry the time of whoever sent them. An hour more at each end of a coil is read soon; a clock that
 was set by more than that would hide its frames."""
@@ -91,14 +91,13 @@ def retained_frames(connection: KafkaConnection, key: CoilKey, known: KnownFrame
     try:
         since_ms = min(known.first_ms, _opened_ms(consumer, key) or known.first_ms)
         ends = _seek(consumer, since_ms - CLOCKS_APART_MS, known.last_ms + CLOCKS_APART_MS)
-        while wanted and (left := [p for p, end in ends.items() if consumer.position(p) < end]):
-            consumer.pause(*(ends.keys() - set(left)))
-            for records in consumer.poll(POLL_MS).values():
-                for record in records:
-                    frame = _frame(record, key)
-                    if frame is not None and wanted.get(_name(frame.header)) == _identity(frame.header):
-                        del wanted[_name(frame.header)]
-                        yield frame
+        for record in read_to(consumer, ends):
+            frame = _frame(record, key)
+            if frame is not None and wanted.get(_name(frame.header)) == _identity(frame.header):
+                del wanted[_name(frame.header)]
+                yield frame
+            if not wanted:
+                break
     finally:
         consumer.close()
 
@@ -121,12 +120,8 @@ def _opened_ms(consumer: KafkaConsumer, key: CoilKey) -> int | None:
     partitions = _assign(consumer, EVENTS_TOPIC)
     consumer.seek_to_beginning(*partitions)
     ends = consumer.end_offsets(partitions)
-    opened: int | None = None
-    while any(consumer.position(partition) < end for partition, end in ends.items()):
-        for records in consumer.poll(POLL_MS).values():
-            times = [record.timestamp for record in records if record.key == key_bytes(key)]
-            opened = min([*times, *([opened] if opened is not None else [])], default=None)
-    return opened
+    times = [record.timestamp for record in read_to(consumer, ends) if record.key == key_bytes(key)]
+    return min(times, default=None)
 
 
 def _assign(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:

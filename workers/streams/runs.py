@@ -6,8 +6,7 @@ from kafka import TopicPartition
 
 from ingest.kafka import EVENTS_TOPIC, KafkaConnection
 from workers.streams.any_header_consumer import AnyHeaderConsumer
-
-POLL_MS = 500
+from workers.streams.reading import read_to
 
 
 def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
@@ -31,11 +30,7 @@ def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
-        latest = 0
-        while any(consumer.position(p) < end for p, end in ends.items()):
-            for records in consumer.poll(POLL_MS).values():
-                latest = max([latest, *(_run(record.key, line, coil) for record in records)])
-        return latest
+        return max((_run(record.key, line, coil) for record in read_to(consumer, ends)), default=0)
     finally:
         consumer.close()
 

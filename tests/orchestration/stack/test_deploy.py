@@ -12,11 +12,16 @@ from orchestration.stack import Stack, serve
 
 
 class Cluster:
-    """What an application was deployed with, and whether it runs."""
+    """What an application was deployed with, whether it runs, and how often it was withdrawn."""
 
     def __init__(self) -> None:
         self.runs = False
         self.stores: list[str] = []
+        self.withdrawals = 0
+
+    def withdraw(self) -> None:
+        self.withdrawals += 1
+        self.runs = False
 
     def deploy(self, settings: Settings) -> None:
         self.stores.append(settings.reports.store)
@@ -28,6 +33,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     cluster = Cluster()
     monkeypatch.setattr(Stack, "connect_ray", lambda _stack: None)
     monkeypatch.setattr(serve, "runs", lambda: cluster.runs)
+    monkeypatch.setattr(serve, "withdraw", cluster.withdraw)
     return cluster
 
 
@@ -83,6 +89,49 @@ def test_the_content_of_weights_files_counts(tmp_path: Path, weights: str) -> No
         file.write_bytes(content)
         digests.add(serve.digest(settings))
     assert len(digests | {serve.digest(Settings())}) == 3
+
+
+def test_the_content_of_grading_rules_counts(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    settings = Settings.model_validate({"grading": {"file": str(file)}})
+    file.write_text("one")
+    first = serve.digest(settings)
+    file.write_text("other")
+    assert serve.digest(settings) != first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kafka": {"frames_retention_hours": 72}},
+        {"redis": {"maxmemory_mb": 512}},
+        {"ray": {"object_store_mb": 512}},
+        {"spool": {"limit_bytes": "20GB"}},
+    ],
+    ids=["topics", "redis", "ray", "spool"],
+)
+def test_what_no_replica_reads_is_no_reason_to_deploy(changed: dict[str, dict[str, Any]]) -> None:
+    assert serve.digest(Settings.model_validate(changed)) == serve.digest(Settings())
+
+
+def test_a_deployment_that_was_cut_off_is_withdrawn(tmp_path: Path, cluster: Cluster) -> None:
+    def cut_off(_settings: Settings) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stack(tmp_path, "/first").deploy(cut_off)
+    stack(tmp_path, "/first").down()
+    assert cluster.withdrawals == 1
+
+
+def test_whoever_deploys_withdraws_from_the_cluster_of_others(tmp_path: Path, cluster: Cluster) -> None:
+    first, other = stack(tmp_path, "/first"), stack(tmp_path, "/first")
+    first.deploy(cluster.deploy)
+    other.deploy(cluster.deploy)
+    other.down_started()
+    assert cluster.withdrawals == 0
+    first.down_started()
+    assert cluster.withdrawals == 1
 
 
 def test_no_secret_shows_in_the_digest(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import platform
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +18,7 @@ from orchestration.settings import RedisSettings, Settings
 from orchestration.stack import Stack, kafka, valkey
 from orchestration.stack.processes import ProcessId, wait_ended, with_environment
 from orchestration.stack.ray_local import MARK, processes
-from orchestration.stack.state import StackState, StartedPart
+from orchestration.stack.state import DeployedApplication, StackState, StartedPart
 from orchestration.stack.topics import lag
 
 pytestmark = pytest.mark.stack
@@ -88,6 +90,49 @@ def test_what_was_started_is_ended_when_another_part_fails(
         stack.up(("kafka", "redis"))
     assert [part.alive for part in started] == [False]
     assert StackState.read(stack.settings.run_directory) == StackState()
+
+
+def test_what_starts_while_a_signal_comes_is_ended_as_well(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signalled = Event()
+
+    def start(*arguments: Any) -> StartedPart:
+        signalled.wait()
+        return valkey_start(*arguments)
+
+    def interrupted(*_arguments: object) -> None:
+        signalled.set()
+        raise SystemExit(143)
+
+    valkey_start = valkey.start
+    monkeypatch.setattr(valkey, "start", start)
+    monkeypatch.setattr("orchestration.stack.stack.wait", interrupted)
+    with pytest.raises(SystemExit):
+        stack.up(("redis",))
+    assert StackState.read(stack.settings.run_directory) == StackState()
+    assert not [p for p in psutil.process_iter() if str(stack.settings.run_directory) in " ".join(cmdline(p))]
+
+
+def test_a_named_cluster_that_is_away_keeps_no_server_running(stack: Stack) -> None:
+    stack.up(("redis",))
+    process = only_process(stack, "redis")
+    run_directory = stack.settings.run_directory
+    deployed = DeployedApplication(digest="d", report_store="/reports")
+    StackState.read(run_directory).with_application(deployed).write(run_directory)
+    away = {"run_directory": run_directory, "ray": {"address": "127.0.0.1:1"}}
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1"):
+        Stack(Settings.model_validate(away)).down()
+    assert process.find() is None
+    assert StackState.read(run_directory) == StackState(application=deployed)
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    """Of a process that may have ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def test_existing_servers_are_used_and_left_alone(servers: Stack, tmp_path: Path) -> None:
