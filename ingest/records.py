@@ -13,6 +13,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from ingest.errors import BadRecordError
@@ -67,6 +68,9 @@ class Record(BaseModel):
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation error in one line: field, what was expected, what came."""
     problem = error.errors(include_url=False, include_context=False)[0]
+    if problem["type"] == "value_error" and not problem["loc"]:
+        # Of the record as a whole: the message says what came, the record itself would be no help.
+        return problem["msg"].removeprefix("Value error, ")
     where = ".".join(str(part) for part in problem["loc"]) or "record"
     came = repr(problem["input"])
     came = came if len(came) <= 60 else came[:57] + "..."
@@ -112,6 +116,23 @@ class CameraBand(Record):
         return self.across_mm + self.columns * self.mm_per_column
 
 
+def check_ends(along_mm: float, across_mm: float) -> None:
+    """Refuse a frame that ends beyond bounds: what is derived from its end has the same.
+
+    Args:
+        along_mm: end of the frame along the strip.
+        across_mm: its right border.
+
+    Raises:
+        ValueError: beyond `MAX_MM`.
+    """
+    for where, end_mm in (("along", along_mm), ("across", across_mm)):
+        if end_mm > MAX_MM:
+            raise ValueError(
+                f"expected a frame that ends at {MAX_MM:.0f} mm {where} at most, got {end_mm:.0f}"
+            )
+
+
 class FrameHeader(Record):
     """Identity, place and encoding of one frame. The pixels travel beside it, encoded.
 
@@ -142,6 +163,13 @@ class FrameHeader(Record):
     encoding: Encoding
     digest: Digest
     captured_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_within_bounds(self) -> Self:
+        check_ends(
+            self.along_mm + self.height * self.mm_per_row, self.across_mm + self.width * self.mm_per_column
+        )
+        return self
 
 
 class CoilOpened(Record):

@@ -67,8 +67,12 @@ class Spool:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = _locked(directory / "lock")
-            self._open_segments()
-            self._make_reserve()
+            try:
+                self._open_segments()
+                self._make_reserve()
+            except BaseException:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise SpoolError(f"spool {directory}: {error.strerror or error}") from None
 

@@ -73,6 +73,8 @@ class Outbox:
         self._acknowledgements = Acknowledgements(marks)
         self._tally = Tally()
         self._in_flight = InFlight()
+        # In Kafka, though not all before them: sent again, they come back once more.
+        self._ahead: set[int] = set()
         self._send_from = self._delivered = marks.delivered_before
         self._next = max(marks.delivered_before, -1 if spool.last is None else spool.last + 1)
         self._take_up_spool()
@@ -175,7 +177,9 @@ class Outbox:
             if sent is None:
                 return
             self._waiting_for = None
-            self._tally.delivered(sent)
+            if number not in self._ahead:
+                self._tally.delivered(sent)
+                self._ahead.add(number)
             self._tally.oldest_at_ms = self._in_flight.oldest_at_ms or self._tally.oldest_at_ms
             if number in self._memory:
                 del self._memory[number]
@@ -320,6 +324,8 @@ class Outbox:
         return True
 
     def _give_up(self, number: int, entry: Entry, reason: DropReason) -> None:
+        if number in self._ahead:
+            return
         if isinstance(entry.record, FrameHeader):
             self._marks.dropped(entry.record, reason)
         self._in_flight.remove(number)
@@ -358,6 +364,7 @@ class Outbox:
         if before <= self._delivered:
             return
         self._delivered = before
+        self._ahead = {number for number in self._ahead if number >= before}
         self._acknowledgements.acknowledge_before(before)
         if self._spooling:
             self._marks.delivered(before)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ingest.codecs import encode_frame
-from ingest.errors import BadRecordError
+from ingest.errors import BadRecordError, SourceError
 from ingest.records import (
     CameraBand,
     CameraClosed,
@@ -142,7 +142,11 @@ class CoilSource:
         band = self._feeds[at].band
         self._frames[at], self._end_mm[at] = 0, 0.0
         for picture in self._feeds[at].pictures():
-            frame = self._frame(band, self._frames[at], picture)
+            try:
+                frame = self._frame(band, self._frames[at], picture)
+            except ValidationError as error:
+                name = f"{band.side}/{band.camera}"
+                raise SourceError(f"frame {self._frames[at]} of {name}: {first_problem(error)}") from None
             self._frames[at] += 1
             self._end_mm[at] = picture.along_mm + picture.height * band.mm_per_row
             yield frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.codecs import bytes_digest
 from ingest.errors import SourceError
 from ingest.position import ConstantSpeed
 from ingest.records import CameraBand, Encoding
 from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, encoded_picture
+
+log = logging.getLogger(__name__)
 
 
 class VideoSource(CoilSource):
@@ -89,13 +93,22 @@ class VideoFeed:
         return count if count > 0 else None
 
     def pictures(self) -> Iterator[Picture]:
-        """The frames, grey, to the end of the video."""
+        """The frames, grey, to the end of the video; what the container counts and has not is unreadable."""
+        index = 0
         with _opened(self.path) as capture:
             frames_per_s = capture.get(cv2.CAP_PROP_FPS)
-            for index, pixels in enumerate(_grey_frames(capture)):
+            rows = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            for pixels in _grey_frames(capture):
                 captured_at = self.clock() if self.clock else None
-                along_mm = self._along_mm(index, frames_per_s, len(pixels))
-                yield encoded_picture(pixels, self.encoding, along_mm, captured_at)
+                yield encoded_picture(
+                    pixels, self.encoding, self._along_mm(index, frames_per_s, rows), captured_at
+                )
+                index += 1
+        total = self.total or index
+        if index < total:
+            log.warning("%s: expected %d frames, got %d: the rest is unreadable", self.path, total, index)
+        for missing in range(index, total):
+            yield Picture(b"", "png", bytes_digest(b""), rows, self._along_mm(missing, frames_per_s, rows))
 
     @property
     def _frames_per_s(self) -> float:

@@ -245,6 +245,17 @@ def test_a_file_too_large_to_travel_becomes_unreadable(
     assert "ends with IEND" in unreadable_reason(large)
 
 
+def test_a_file_that_grows_when_it_is_encoded_anew_travels_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = np.full((90, COLUMNS), 80, np.uint8)
+    file = write(tmp_path / "a.png", flat)
+    monkeypatch.setattr(folder, "MAX_FRAME_BYTES", 2000)
+    (frame,) = source(tmp_path, encoding="raw").frames()
+    assert (frame.header.encoding, frame.data) == ("png", file.read_bytes())
+    assert np.array_equal(decode(frame.data, frame.header), flat)
+
+
 def test_an_empty_folder_names_what_it_looked_for(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("no image")
     with pytest.raises(SourceError, match=r"no images in .*expected files \.png, \.jpg"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -123,6 +124,17 @@ def test_a_directory_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SpoolError, match=r"^spool .*/file/spool: Not a directory$"):
         Spool(tmp_path / "file" / "spool", limit_bytes=LIMIT)
+
+
+def test_one_that_could_not_begin_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_spool: Spool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "_make_reserve", full)
+        with pytest.raises(SpoolError, match="No space left"):
+            Spool(tmp_path / "spool", limit_bytes=LIMIT)
+    Spool(tmp_path / "spool", limit_bytes=LIMIT).close()
 
 
 def test_only_the_owner_may_read_the_frames(tmp_path: Path) -> None:

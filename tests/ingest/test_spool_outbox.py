@@ -130,6 +130,22 @@ def test_what_kafka_does_not_take_in_time_goes_to_disk_in_order(folder: Path) ->
     edge.die()
 
 
+def test_what_is_sent_again_counts_once(folder: Path) -> None:
+    edge = Edge(folder, spool_after_s=SOON_S)
+    for sequence in range(3):
+        edge.outbox.put(entry(header(sequence)))
+    edge.outbox.keep(0)
+    assert all(edge.send() for _ in range(3))
+    for number in (1, 2):
+        edge.deliver(number)
+    edge.outbox.send_again("no broker")
+    edge.in_flight.clear()
+    assert edge.outbox.backlog.frames == 1
+    edge.send_all()
+    assert (edge.outbox.backlog.frames, edge.outbox.backlog.data_bytes) == (0, 0)
+    edge.die()
+
+
 def test_a_full_memory_goes_to_disk(folder: Path) -> None:
     edge = Edge(folder, window_bytes=250, spool_after_s=0.01)
     for sequence in range(3):

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ingest.codecs import decode
+from ingest.codecs import bytes_digest, decode
 from ingest.errors import SourceError
 from ingest.line import Line, LineCamera
 from ingest.records import CameraBand
@@ -53,6 +53,29 @@ def test_live_frames_carry_the_clock(video: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     coil = VideoSource(video, band(), line="line-1", coil="coil-1", encoding="png", clock=lambda: now)
     assert {frame.header.captured_at for frame in coil.frames()} == {now}
+
+
+def test_what_is_missing_of_a_video_is_unreadable(video: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.avi"
+    content = video.read_bytes()
+    chunks = [at for at in range(len(content)) if content.startswith(b"00dc", at)]
+    cut.write_bytes(content[: chunks[3] + 20])
+    coil = VideoSource(cut, band(), line="line-1", coil="coil-1")
+    frames = list(coil.frames())
+    read = sum(bool(frame.data) for frame in frames)
+    assert 0 < read < FRAMES
+    assert [frame.header.along_mm for frame in frames] == [0, 24, 48, 72, 96]
+    assert {frame.header.digest for frame in frames[read:]} == {bytes_digest(b"")}
+    assert (coil.closed()[0].frames, coil.closed()[0].end_mm) == (FRAMES, 120.0)
+
+
+def test_a_frame_that_ends_beyond_any_strip_is_refused(video: Path) -> None:
+    far = band().model_copy(update={"mm_per_row": 1_000.0})
+    coil = VideoSource(video, far, line="line-1", coil="coil-1", speed_mps=7.49e5)
+    with pytest.raises(
+        SourceError, match="frame 1 of bottom/film: expected a frame that ends at 30000000 mm"
+    ):
+        list(coil.frames())
 
 
 def test_a_line_may_name_a_video(video: Path) -> None:

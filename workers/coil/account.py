@@ -273,6 +273,8 @@ class CoilAccount:
         share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
         groups = self._joiner.groups()
         events = defect_events(groups, rules, self._left_edges, self._right_edges)
+        # The last frame may have come while the coil was being closed without it.
+        reason: CloseReason = "complete" if self.complete else closed.reason
         event_of = {finding.id: group.findings[0].id for group in groups for finding in group.findings}
         return CoilReport(
             line=self.line,
@@ -280,11 +282,11 @@ class CoilAccount:
             run=self.run,
             revision=closed.revision,
             revisions=self._revisions.history(),
-            closed=closed.reason,
+            closed=reason,
             length_mm=length,
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
             strip_right_mm=typical_edge_mm(self._right_edges.values()),
-            grade=rules.grade(events, coverage, closed.reason),
+            grade=rules.grade(events, coverage, reason),
             models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,

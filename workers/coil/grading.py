@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -111,7 +112,9 @@ class GradingRules(_Section):
         for camera in cameras:
             name = f"camera {camera.band.side}/{camera.band.camera}"
             if camera.share < self.coverage.least_share:
-                yield f"{name}: {camera.share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
+                # Rounded down: what is too little must not read as enough.
+                share = math.floor(camera.share * 1_000) / 1_000
+                yield f"{name}: {share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
             if camera.unreadable or camera.missing:
                 yield f"{name}: {camera.unreadable} unreadable and {camera.missing} missing frames"
 

@@ -7,9 +7,8 @@ a connected component of that graph, so it does not depend on the order in which
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -150,21 +149,34 @@ class Joiner:
 def union_area_mm2(findings: Iterable[PlacedFinding]) -> float:
     """Area of the union of an event's findings.
 
-    Findings of one camera do not overlap; what two cameras both saw counts once. Outlines may enclose holes,
-    so their overlap is scaled to the findings' own areas.
+    Findings of one frame do not overlap; what several frames saw, of one camera or of several, counts once.
+    Outlines may enclose holes, so their overlap is scaled to the findings' own areas.
     """
-    ordered = sorted(findings, key=lambda f: f.id)
-    area = sum(finding.area_mm2 for finding in ordered)
-    for one, other in combinations(ordered, 2):
-        if one.camera != other.camera and _boxes_meet(one, other):
-            area -= overlap_mm2(one.outline, other.outline) * min(1.0, _fullness(one), _fullness(other))
+    ordered = sorted(findings, key=lambda f: (f.start_mm, f.id))
+    area = 0.0
+    # Of those before, only these reach as far: a long event has many findings.
+    reaching: list[PlacedFinding] = []
+    for finding in ordered:
+        reaching = [other for other in reaching if other.end_mm > finding.start_mm]
+        seen = [other for other in reaching if _may_overlap(finding, other)]
+        area += finding.area_mm2 - _seen_before_mm2(finding, seen)
+        reaching.append(finding)
     return round(max(area, *(finding.area_mm2 for finding in ordered)), DECIMALS)
 
 
-def _boxes_meet(one: PlacedFinding, other: PlacedFinding) -> bool:
-    """Whether overlap is possible at all: of a long event's many pairs hardly any is."""
+def _seen_before_mm2(finding: PlacedFinding, others: Sequence[PlacedFinding]) -> float:
+    """Area of a finding that others show as well."""
+    if not others:
+        return 0.0
+    shared = overlap_mm2(finding.outline, [other.outline for other in others])
+    return shared * min(1.0, _fullness(finding), *(_fullness(other) for other in others))
+
+
+def _may_overlap(one: PlacedFinding, other: PlacedFinding) -> bool:
+    """Whether overlap is possible at all: of other frames, and boxes that meet."""
     return (
-        one.start_mm < other.end_mm
+        (one.camera, one.sequence) != (other.camera, other.sequence)
+        and one.start_mm < other.end_mm
         and other.start_mm < one.end_mm
         and one.left_mm < other.right_mm
         and other.left_mm < one.right_mm

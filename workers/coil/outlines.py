@@ -5,6 +5,8 @@ An outline is an `(N, 2)` float array of (along_mm, across_mm), closed by its fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,10 +44,11 @@ def area_mm2(outline: Outline) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
 
 
-def overlap_mm2(one: Outline, other: Outline) -> float:
-    """Area that two outlines share, counted in cells."""
-    low = np.maximum(one.min(axis=0), other.min(axis=0))
-    extent = np.minimum(one.max(axis=0), other.max(axis=0)) - low
+def overlap_mm2(one: Outline, others: Sequence[Outline]) -> float:
+    """Area of an outline that any of the others covers, counted in cells."""
+    corners = np.concatenate(others)
+    low = np.maximum(one.min(axis=0), corners.min(axis=0))
+    extent = np.minimum(one.max(axis=0), corners.max(axis=0)) - low
     if (extent <= 0).any():
         return 0.0
     cell = max(CELL_MM, float(np.sqrt(extent.prod() / MOST_CELLS)))
@@ -55,8 +58,10 @@ def overlap_mm2(one: Outline, other: Outline) -> float:
     across = low[1] + (np.arange(counts[1]) + 0.5) * steps[1]
     centres = np.stack(np.meshgrid(along, across, indexing="ij"), axis=-1).reshape(-1, 2)
     in_one = centres[contains(one, centres)]
-    shared = np.count_nonzero(contains(other, in_one)) if len(in_one) else 0
-    return float(shared * steps.prod())
+    covered = np.zeros(len(in_one), np.bool_)
+    for other in others:
+        covered |= contains(other, in_one)
+    return float(np.count_nonzero(covered) * steps.prod())
 
 
 def _least_distance(a: Outline, b: Outline) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ingest.records import (
     MAX_MM,
@@ -19,6 +19,7 @@ from ingest.records import (
     Run,
     Scale,
     Side,
+    check_ends,
 )
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -78,7 +79,7 @@ class Region(Record):
     left: Place
     bottom: Place
     right: Place
-    outline: tuple[PointPx, ...]
+    outline: Annotated[tuple[PointPx, ...], Field(min_length=1)]
     thumbnail: Thumbnail
     defect_class: DefectClass = UNKNOWN
     class_confidence: Share | None = None
@@ -128,7 +129,7 @@ class Finding(Record):
     end_mm: Millimetres
     left_mm: Millimetres
     right_mm: Millimetres
-    outline: tuple[PointMm, ...]
+    outline: Annotated[tuple[PointMm, ...], Field(min_length=1)]
     thumbnail: Thumbnail
     defect_class: DefectClass = UNKNOWN
     class_confidence: Share | None = None
@@ -165,3 +166,10 @@ class Inspection(Record):
     findings: tuple[Finding, ...] = ()
     further_findings: PixelCount = 0
     further_area_mm2: Area = 0.0
+
+    @model_validator(mode="after")
+    def _ends_within_bounds(self) -> Self:
+        check_ends(
+            self.along_mm + self.height * self.mm_per_row, self.across_mm + self.width * self.mm_per_column
+        )
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import redis
@@ -86,9 +87,13 @@ class LiveView:
         try:
             keys = list(self._client.scan_iter("coilwatch:coil:*:state", count=500))
             data = cast("list[bytes | None]", self._client.mget(keys)) if keys else []
-            found = [LiveCoil.from_json(item) for item in data if item]
-        except (redis.RedisError, BadRecordError):
+        except redis.RedisError:
             return []
+        found: list[LiveCoil] = []
+        for item in data:
+            # One of another version hides no other.
+            with suppress(BadRecordError):
+                found += [LiveCoil.from_json(item)] if item else []
         return sorted(found, key=lambda c: (c.line, c.coil, c.run))
 
     def count(self, key: CoilKey, **increments: int) -> bool:

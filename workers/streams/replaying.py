@@ -28,6 +28,11 @@ MOST_BYTES = 32 * 1024 * 1024
 """Of one transaction, one larger frame excepted: it stays open for well under a second."""
 SEND_TIMEOUT_S = 30.0
 
+MOST_LETTERS = 1_000
+"""Letters of a transaction: those of broken frames may have no bytes to be bounded by."""
+GROUP_TIMEOUT_MS = 10_000
+"""Of a transaction: the bytes of a group need as long on a slow line."""
+
 Choice = Callable[[LetterBox], Sequence[DeadLetter]]
 
 
@@ -46,7 +51,7 @@ def replay(connection: KafkaConnection, choose: Choice) -> list[DeadLetter]:
     Raises:
         KafkaError: Kafka did not take all of them; those of the transactions before are sent and marked.
     """
-    producer = fencing_producer(connection, TRANSACTIONAL_ID)
+    producer = fencing_producer(connection, TRANSACTIONAL_ID, transaction_timeout_ms=GROUP_TIMEOUT_MS)
     try:
         with DeadLetters(connection) as topic:
             chosen = list(choose(topic.box()))
@@ -108,7 +113,7 @@ def _groups(letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:
     group: list[DeadLetter] = []
     size = 0
     for letter in letters:
-        if group and size + letter.size > MOST_BYTES:
+        if group and (size + letter.size > MOST_BYTES or len(group) == MOST_LETTERS):
             yield group
             group, size = [], 0
         group.append(letter)

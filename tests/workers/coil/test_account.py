@@ -92,6 +92,19 @@ def test_a_coil_is_complete_when_every_camera_closed_and_every_frame_is_here() -
     assert coil.missing() == ()
 
 
+def test_a_coil_that_is_whole_after_all_is_complete_whatever_closed_it() -> None:
+    coil = account()
+    coil.add_opened(opened())
+    coil.add_closed_camera(closed(2))
+    coil.add(inspection(0))
+    closing = coil.close_record("grace time passed")
+
+    coil.add(inspection(1))
+    report = coil.report(closing, RULES)
+
+    assert (report.closed, report.grade.decision) == ("complete", "release")
+
+
 def test_a_coil_whose_opening_is_not_here_is_not_complete() -> None:
     coil = account()
     coil.add(inspection(0))

@@ -140,6 +140,13 @@ def graded(*, frames: int = 3, reason: CloseReason = "complete", poison: bool = 
     return account.report(account.close_record(reason), RULES).grade
 
 
+def test_too_little_does_not_read_as_enough() -> None:
+    rules = GradingRules.load()
+    least = rules.coverage.least_share
+    (reason,) = rules.grade((), [coverage(share=least - 1e-4)], "complete").reasons
+    assert f"{least - 0.001:.1%} inspected, at least {least:.1%} needed" in reason
+
+
 def test_the_grade_of_whole_coils() -> None:
     assert graded().decision == "release"
     assert graded(frames=4).decision == "hold"

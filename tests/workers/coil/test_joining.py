@@ -96,6 +96,25 @@ def test_what_two_cameras_both_saw_counts_once() -> None:
     assert event.area_mm2 == pytest.approx(30 * 45, rel=0.005)
 
 
+def test_what_frames_of_one_camera_both_saw_counts_once() -> None:
+    # At its speed the strip moves by 40 mm from one frame of 100 mm to the next.
+    frames = (inspection(n, finding(box(90, 100, 20, 30), name=n), along_mm=n * 40.0) for n in range(3))
+
+    (event,) = events(*frames)
+
+    assert event.area_mm2 == pytest.approx(100, rel=0.005)
+
+
+def test_what_three_frames_saw_counts_once() -> None:
+    # 60 + 60 + 60 mm2 that overlap by 40 and by 20; 20 of it all three have seen.
+    boxes = (box(20, 26, 180, 190), box(22, 28, 180, 190), box(24, 30, 180, 190))
+    frames = (inspection(n, finding(one, name=n), along_mm=n * 5.0) for n, one in enumerate(boxes))
+
+    (event,) = events(*frames)
+
+    assert event.area_mm2 == pytest.approx(100, rel=0.005)
+
+
 def test_overlap_of_findings_with_holes_is_no_larger_than_the_findings() -> None:
     ring = finding(box(20, 50, 180, 200), area_mm2=150, name="left")
     same = finding(box(20, 50, 180, 200), area_mm2=150, name="right")

@@ -5,11 +5,25 @@ from __future__ import annotations
 import pytest
 import redis
 
-from workers.streams.live_view import LiveView
+from workers.coil.account import CoilAccount
+from workers.streams.live_view import LiveView, live_coil
 
 pytestmark = pytest.mark.stack
 
 KEY = ("line-1", "C1", 1)
+
+
+def test_a_coil_of_another_version_hides_no_other(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    try:
+        client.flushall()
+        view = LiveView(client)
+        coil = live_coil(KEY, CoilAccount(*KEY))
+        assert view.show(coil)
+        client.set("coilwatch:coil:line-1/C2/1:state", b'{"of": "tomorrow"}')
+        assert view.coils() == [coil]
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("field", [{"cache_hits": "many"}, {b"\xff": "1"}], ids=["value", "name"])
