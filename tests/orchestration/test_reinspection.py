@@ -45,7 +45,7 @@ class DarkerIsDefect(DarkIsDefect):
     digest = "1" * 32
 
     def segment(self, tiles: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        self.tiles += len(tiles)
+        self.count(tiles)
         return [np.where(tile < 30, 255, 0).astype(np.uint8) for tile in tiles]
 
 

@@ -29,10 +29,19 @@ class DarkIsDefect:
     digest = "0" * 32
 
     def __init__(self) -> None:
-        self.tiles = 0
+        self._seen: list[NDArray[np.uint8]] = []
+
+    @property
+    def tiles(self) -> int:
+        """How many it has seen."""
+        return len(self._seen)
+
+    def count(self, tiles: Sequence[NDArray[np.uint8]]) -> None:
+        """Take note of tiles; of a number that several threads add to some are lost."""
+        self._seen.extend(tiles)
 
     def segment(self, tiles: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-        self.tiles += len(tiles)
+        self.count(tiles)
         return [np.where(tile < 90, 255, 0).astype(np.uint8) for tile in tiles]
 
 
