@@ -34,8 +34,6 @@ DEFECT_PERCENT = 55
 EDGE_PERCENT = 20
 """Share of tiles cut at the strip's edge, with the dark beside it; at random places few would have it."""
 TRIES = 400
-SLIVER_PX = range(24, 160)
-"""Marked pixels of a tile that shows the least of a defect; what has fewer, inspection takes for none."""
 
 
 def write_coil(
@@ -90,16 +88,7 @@ def line_toml(coil: SimulatedCoil) -> str:
     return "".join(parts)
 
 
-def write_tiles(
-    directory: Path,
-    *,
-    tiles: int,
-    seed: int,
-    half: Half = "train",
-    size: int = 256,
-    sliver_share: float = 0.0,
-    last_as_on_strip: int = 0,
-) -> None:
+def write_tiles(directory: Path, *, tiles: int, seed: int, half: Half = "train", size: int = 256) -> None:
     """Write training tiles cut from simulated strip: `images/` and `masks/` of equal names.
 
     Somewhat more than half of them show a defect, the rest is clean strip; a fifth shows the strip's edge.
@@ -111,8 +100,6 @@ def write_tiles(
         seed: of this set of tiles.
         half: which half of the bundled crops the defects are made from.
         size: side of a tile in pixels, at most a frame's width.
-        sliver_share: of the tiles with a defect, so many show the least of one; cut at random, few would.
-        last_as_on_strip: so many tiles at the end are cut at random all the same, to choose and calibrate by.
     """
     (directory / "images").mkdir(parents=True, exist_ok=True)
     (directory / "masks").mkdir(parents=True, exist_ok=True)
@@ -127,8 +114,7 @@ def write_tiles(
                 family=TRAINING_FAMILIES[number // TILES_PER_COIL % len(TRAINING_FAMILIES)],
                 defects_per_m=TILE_DEFECTS_PER_M,
             )
-        slivers = sliver_share if number < tiles - last_as_on_strip else 0.0
-        image, mask = _cut_tile(random, coil, size, slivers)
+        image, mask = _cut_tile(random, coil, size)
         _write_png(directory / "images" / f"{number:05d}.png", image)
         _write_png(directory / "masks" / f"{number:05d}.png", mask)
 
@@ -186,13 +172,10 @@ def _cut_defect(
 
 
 def _cut_tile(
-    random: np.random.Generator, coil: SimulatedCoil, size: int, sliver_share: float
+    random: np.random.Generator, coil: SimulatedCoil, size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     wants_defect = int(random.integers(0, 100)) < DEFECT_PERCENT
     at_edge = int(random.integers(0, 100)) < EDGE_PERCENT
-    # Drawn only where it decides, so that tiles without slivers stay what they were.
-    wants_sliver = wants_defect and sliver_share > 0 and float(random.random()) < sliver_share
-    wanted = SLIVER_PX if wants_sliver else range(1, size**2 + 1) if wants_defect else range(1)
     for _ in range(TRIES):
         camera_index, row, column = (
             _place_on_defect(random, coil, size) if wants_defect else _place(random, coil, size)
@@ -200,7 +183,7 @@ def _cut_tile(
         if at_edge:
             column = (0, BANDS[camera_index].columns - size)[camera_index]
         mask = coil.truth_picture(camera_index, row, size)[:, column : column + size]
-        if int(np.count_nonzero(mask)) in wanted:
+        if bool(mask.any()) == wants_defect:
             break
     image = coil.picture(camera_index, row, size)[:, column : column + size]
     return image, mask

@@ -162,8 +162,6 @@ class Recipe(Record):
         folds: equal parts of every class; cross-validation trains once for each.
         strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
             200 coils are more than a run learns by heart.
-        strip_sliver_share: of those that show a defect and train, so many show the least of one, as a gate
-            meets it at the rim of a tile; those held out are cut at random.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
@@ -195,7 +193,6 @@ class Recipe(Record):
     fold: Count | None = None
     folds: int = Field(default=5, ge=2)
     strip_tiles: Positive = 1_600
-    strip_sliver_share: Share = 0.0
     held_out_strip_tiles: Positive = 96
     noisy_copies: Share = 0.0
     normalisation: Annotated[str, AfterValidator(_known_normalisation)] = "steel"

@@ -177,19 +177,11 @@ def _say_what_came_out(run: TrainingRun) -> None:
 
 def _simulated_strip(output: Path, recipe: Recipe) -> Path:
     """Write the strip of a recipe, or take what was written before; other strip has another name."""
-    slivers, held_out = recipe.strip_sliver_share, recipe.held_out_strip_tiles
-    name = f"strip-{recipe.strip_tiles}" + (f"-slivers-{slivers:g}-but-{held_out}" if slivers else "")
-
-    def write(folder: Path) -> None:
-        write_tiles(
-            folder,
-            tiles=recipe.strip_tiles,
-            seed=STRIP_SEED,
-            sliver_share=slivers,
-            last_as_on_strip=held_out,
-        )
-
-    return written_once(output / name, f"Writing {recipe.strip_tiles:,} tiles of simulated strip ...", write)
+    return written_once(
+        output / f"strip-{recipe.strip_tiles}",
+        f"Writing {recipe.strip_tiles:,} tiles of simulated strip ...",
+        lambda folder: write_tiles(folder, tiles=recipe.strip_tiles, seed=STRIP_SEED),
+    )
 
 
 def _loaders(device: str) -> int:

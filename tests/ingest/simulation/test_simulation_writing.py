@@ -12,7 +12,6 @@ import pytest
 from ingest.line import load_line
 from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil, write_defects, write_tiles
 from ingest.simulation.truth import Kind
-from ingest.simulation.writing import SLIVER_PX
 
 
 def test_a_written_coil_is_the_coil(tmp_path: Path) -> None:
@@ -61,16 +60,6 @@ def test_tiles_are_pairs_with_defects_in_about_half(tmp_path: Path) -> None:
     assert set(np.unique(np.stack(truths))) == {0, 255}
     assert 0.4 < np.mean([truth.any() for truth in truths]) < 0.7
     assert 5 <= sum(bool(image[:, :8].mean() < 40 or image[:, -8:].mean() < 40) for image in pixels) <= 30
-
-
-def test_slivers_take_the_place_of_whole_defects(tmp_path: Path) -> None:
-    write_tiles(tmp_path, tiles=64, seed=3, sliver_share=1.0, last_as_on_strip=32)
-    truths = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted((tmp_path / "masks").iterdir())]
-    marked = [int(np.count_nonzero(truth)) for truth in truths]
-    for tiles, least, most in ((marked[:32], 0.9, 1.0), (marked[32:], 0.0, 0.4)):
-        defective = [count for count in tiles if count]
-        assert 0.4 < len(defective) / len(tiles) < 0.8
-        assert least <= np.mean([count in SLIVER_PX for count in defective]) <= most
 
 
 def test_defects_are_written_by_kind_with_their_own_mask_alone(tmp_path: Path) -> None:

@@ -8,12 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ingest.simulation import write_tiles
-from ingest.simulation.writing import SLIVER_PX
-from models.data.folders import read_grey
 from models.training.state import STATE_FILE
 from models.weights.files import read_weights
 from tests.models.samples import patch_sample, write_sample
@@ -86,16 +83,6 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
     assert not list((tmp_path / "second").glob("strip*"))
     _, info = read_weights(tmp_path / "second" / "tiny.safetensors")
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --strip DIR --output DIR"
-
-
-def test_a_recipe_may_ask_for_slivers(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
-    settings = "strip_tiles = 8\nstrip_sliver_share = 1.0"
-    recipe = written(tmp_path, settings=settings, strip_share=0.5)
-    assert coilwatch(*TRAIN, recipe, "--data", steel, "-o", tmp_path / "run").code == 0
-    folder = tmp_path / "run" / "strip-8-slivers-1-but-2"
-    *training, _, _ = (read_grey(path) for path in sorted((folder / "masks").iterdir()))
-    assert any(mask.any() for mask in training)
-    assert all(np.count_nonzero(mask) in SLIVER_PX for mask in training if mask.any())
 
 
 def test_strip_of_other_settings_is_written_anew(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
