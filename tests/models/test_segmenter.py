@@ -25,7 +25,9 @@ PRECISIONS = [
 
 MAX_MEAN_GREY_LEVELS = 1.0
 MAX_GREY_LEVELS = 30
-"""Between back ends and precisions, of 255: on average, and in the worst pixel, which lies on an edge."""
+MAX_SHARE = 0.01
+"""Between precisions: grey levels of 255 on average, and of all but this share of the pixels. Sharp maps turn
+from dark to light where the network is undecided, and there bfloat16 decides for itself."""
 
 
 def steel_tiles(count: int) -> list[NDArray[np.uint8]]:
@@ -58,7 +60,10 @@ def test_back_ends_agree(
     for saliency, expected in zip(maps, reference, strict=True):
         difference = np.abs(saliency.astype(int) - expected.astype(int))
         assert difference.mean() <= MAX_MEAN_GREY_LEVELS
-        assert difference.max() <= (MAX_GREY_LEVELS if precision == "bf16" else 1)
+        if precision == "bf16":
+            assert np.mean(difference > MAX_GREY_LEVELS) <= MAX_SHARE
+        else:
+            assert difference.max() <= 1
 
 
 def test_a_dark_spot_on_rolled_grain_shows_and_even_steel_stays_dark(segmenter: Segmenter) -> None:
