@@ -22,6 +22,9 @@ from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, encoded
 
 log = logging.getLogger(__name__)
 
+COUNTING = {".avi", ".mp4", ".mov"}
+"""Containers that hold the number of their frames; of others OpenCV makes it from their duration."""
+
 
 class VideoSource(CoilSource):
     """One camera's video.
@@ -93,18 +96,22 @@ class VideoFeed:
         return count if count > 0 else None
 
     def pictures(self) -> Iterator[Picture]:
-        """The frames, grey, to the end of the video; what the container counts and has not is unreadable."""
+        """The frames, grey, to the end of the video.
+
+        What a container that counts its frames has lost of them is handed over as unreadable.
+        """
         index = 0
         with _opened(self.path) as capture:
             frames_per_s = capture.get(cv2.CAP_PROP_FPS)
             rows = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            counted = isinstance(self.path, Path) and self.path.suffix.lower() in COUNTING
+            total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if counted else 0
             for pixels in _grey_frames(capture):
                 captured_at = self.clock() if self.clock else None
                 yield encoded_picture(
                     pixels, self.encoding, self._along_mm(index, frames_per_s, rows), captured_at
                 )
                 index += 1
-        total = self.total or index
         if index < total:
             log.warning("%s: expected %d frames, got %d: the rest is unreadable", self.path, total, index)
         for missing in range(index, total):

@@ -311,7 +311,8 @@ def parse_recipe(kind: type[Kind], path: Path, **instead: object) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        message = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        text = first["msg"].removeprefix("Value error, ")
+        message = f"{where}: {text}" if where else text
         raise RecipeError(f"recipe {path}: {message}{_what_came(first)}") from error
 
 

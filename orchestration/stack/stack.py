@@ -97,10 +97,10 @@ class Stack:
             running = self._state().application
             if running is not None and running.digest == digest and serve.runs():
                 return settings.with_reports(running.report_store)
-            if running is None:
-                # What is cut off from here on is withdrawn all the same; no `up` takes it for its own.
-                self._remember(DeployedApplication(digest="", report_store=settings.reports.store))
-            self._deployed = True
+            # What is cut off from here on is withdrawn all the same; no `up` takes it for its own.
+            store = running.report_store if running else settings.reports.store
+            self._remember(DeployedApplication(digest="", report_store=store))
+            self._deployed = running is None
             deploy(settings)
             self._remember(DeployedApplication(digest=digest, report_store=settings.reports.store))
         return settings

@@ -168,8 +168,8 @@ def _seen_before_mm2(finding: PlacedFinding, others: Sequence[PlacedFinding]) ->
     """Area of a finding that others show as well."""
     if not others:
         return 0.0
-    shared = overlap_mm2(finding.outline, [other.outline for other in others])
-    return shared * min(1.0, _fullness(finding), *(_fullness(other) for other in others))
+    own = min(1.0, _fullness(finding))
+    return overlap_mm2(finding.outline, [(other.outline, min(own, _fullness(other))) for other in others])
 
 
 def _may_overlap(one: PlacedFinding, other: PlacedFinding) -> bool:

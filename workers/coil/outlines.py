@@ -44,9 +44,14 @@ def area_mm2(outline: Outline) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
 
 
-def overlap_mm2(one: Outline, others: Sequence[Outline]) -> float:
-    """Area of an outline that any of the others covers, counted in cells."""
-    corners = np.concatenate(others)
+def overlap_mm2(one: Outline, others: Sequence[tuple[Outline, float]]) -> float:
+    """Area of an outline that any of the others covers, counted in cells.
+
+    Args:
+        one: the outline.
+        others: at least one, each with the share of its cells that count; of several the largest share.
+    """
+    corners = np.concatenate([other for other, _ in others])
     low = np.maximum(one.min(axis=0), corners.min(axis=0))
     extent = np.minimum(one.max(axis=0), corners.max(axis=0)) - low
     if (extent <= 0).any():
@@ -58,10 +63,10 @@ def overlap_mm2(one: Outline, others: Sequence[Outline]) -> float:
     across = low[1] + (np.arange(counts[1]) + 0.5) * steps[1]
     centres = np.stack(np.meshgrid(along, across, indexing="ij"), axis=-1).reshape(-1, 2)
     in_one = centres[contains(one, centres)]
-    covered = np.zeros(len(in_one), np.bool_)
-    for other in others:
-        covered |= contains(other, in_one)
-    return float(np.count_nonzero(covered) * steps.prod())
+    covered = np.zeros(len(in_one))
+    for other, share in others:
+        covered = np.maximum(covered, share * contains(other, in_one))
+    return float(covered.sum() * steps.prod())
 
 
 def _least_distance(a: Outline, b: Outline) -> float:

@@ -134,6 +134,14 @@ def test_whoever_deploys_withdraws_from_the_cluster_of_others(tmp_path: Path, cl
     assert cluster.withdrawals == 1
 
 
+def test_what_ran_before_is_not_withdrawn_by_whoever_replaced_it(tmp_path: Path, cluster: Cluster) -> None:
+    stack(tmp_path, "/first").deploy(cluster.deploy)
+    other = stack(tmp_path, "/first", ray={"inspectors": 5})
+    other.deploy(cluster.deploy)
+    other.down_started()
+    assert cluster.withdrawals == 0
+
+
 def test_no_secret_shows_in_the_digest(tmp_path: Path) -> None:
     settings = stack(tmp_path, "/first", redis={"password": "hunter2"}).settings
     assert "hunter2" not in serve.digest(settings)

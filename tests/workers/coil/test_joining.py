@@ -115,6 +115,17 @@ def test_what_three_frames_saw_counts_once() -> None:
     assert event.area_mm2 == pytest.approx(100, rel=0.005)
 
 
+def test_a_hollow_neighbour_takes_no_overlap_away() -> None:
+    # Both cameras see the same solid scratch; a ring at its head is hollow.
+    scratch = [finding(box(20, 60, 180, 200), name=name) for name in ("left", "right")]
+    ring = finding(box(18, 24, 180, 200), area_mm2=24, name="ring")
+    left, right = inspection(0, scratch[0]), inspection(0, scratch[1], camera="right")
+
+    (event,) = events(left, right, inspection(1, ring, along_mm=0.0))
+
+    assert event.area_mm2 == pytest.approx(40 * 20 + 2 / 6 * 24, rel=0.01)
+
+
 def test_overlap_of_findings_with_holes_is_no_larger_than_the_findings() -> None:
     ring = finding(box(20, 50, 180, 200), area_mm2=150, name="left")
     same = finding(box(20, 50, 180, 200), area_mm2=150, name="right")

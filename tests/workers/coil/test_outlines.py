@@ -53,8 +53,8 @@ def test_area(outline: Outline, expected: float) -> None:
     ids=["itself", "corner", "touching", "apart", "inside", "circle", "notch", "across-the-notch"],
 )
 def test_overlap(one: Outline, other: Outline, expected: float) -> None:
-    assert overlap_mm2(one, [other]) == pytest.approx(expected, rel=0.01)
-    assert overlap_mm2(other, [one]) == pytest.approx(overlap_mm2(one, [other]))
+    assert overlap_mm2(one, [(other, 1.0)]) == pytest.approx(expected, rel=0.01)
+    assert overlap_mm2(other, [(one, 1.0)]) == pytest.approx(overlap_mm2(one, [(other, 1.0)]))
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,7 +66,7 @@ def test_overlap_of_rectangles_is_exact(along: float, across: float, length: flo
     )
 
     # Cells fill the box that both share, so nothing is lost at its borders.
-    assert overlap_mm2(one, [other]) == pytest.approx(shared, rel=1e-6, abs=1e-9)
+    assert overlap_mm2(one, [(other, 1.0)]) == pytest.approx(shared, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize(
