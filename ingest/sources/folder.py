@@ -14,14 +14,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ingest.codecs import bytes_digest, check_size, decode_image, encode_frame, pixel_digest
+from ingest.codecs import bytes_digest, check_size, decode_image, pixel_digest
 from ingest.errors import BadImageError, SourceError
 from ingest.image_header import image_format, read_image_header
 from ingest.kafka import MAX_FRAME_BYTES
 from ingest.line import Line
 from ingest.records import CameraBand, Encoding
 from ingest.sources.layout import CameraFiles, find_cameras
-from ingest.sources.source import DEFAULT_ENCODING, CameraFeed, CoilSource, Picture
+from ingest.sources.source import DEFAULT_ENCODING, CameraFeed, CoilSource, Picture, encoded_picture
 from ingest.sources.video import VideoFeed
 
 log = logging.getLogger(__name__)
@@ -105,17 +105,18 @@ class _FolderFeed:
         if pixels.shape[1] != self.band.columns:
             raise BadImageError(f"expected {self.band.columns} columns, got {pixels.shape[1]}")
         kept = _kept_encoding(original)
-        if self.encoding is None and kept:
-            data, encoding = original, kept
-        else:
-            encoding = self.encoding or DEFAULT_ENCODING
-            data, _ = encode_frame(pixels, encoding)
-        if len(data) > MAX_FRAME_BYTES and kept:
+        if self.encoding is not None or not kept:
+            anew = encoded_picture(pixels, self.encoding or DEFAULT_ENCODING, along_mm)
             # What is too large once it is encoded anew may still travel as it came.
-            data, encoding = original, kept
-        if len(data) > MAX_FRAME_BYTES:
-            raise BadImageError(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(data)}")
-        return Picture(data, encoding, pixel_digest(pixels), len(pixels), along_mm)
+            if not kept or len(anew.data) <= MAX_FRAME_BYTES:
+                return _bounded(anew)
+        return _bounded(Picture(original, kept, pixel_digest(pixels), len(pixels), along_mm))
+
+
+def _bounded(picture: Picture) -> Picture:
+    if len(picture.data) > MAX_FRAME_BYTES:
+        raise BadImageError(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(picture.data)}")
+    return picture
 
 
 def _folder_feeds(

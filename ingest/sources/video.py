@@ -107,6 +107,7 @@ class VideoFeed:
             counted = isinstance(self.path, Path) and self.path.suffix.lower() in COUNTING
             total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if counted else 0
             for pixels in _grey_frames(capture):
+                rows = len(pixels)
                 captured_at = self.clock() if self.clock else None
                 yield encoded_picture(
                     pixels, self.encoding, self._along_mm(index, frames_per_s, rows), captured_at

@@ -138,6 +138,13 @@ def test_a_given_encoding_is_used(tmp_path: Path, encoding: Encoding) -> None:
     np.testing.assert_array_equal(decode(frame.data, frame.header), picture())
 
 
+def test_frames_made_jpeg_have_the_digest_of_what_their_reader_sees(tmp_path: Path) -> None:
+    write(tmp_path / "a.png")
+    (frame,) = source(tmp_path, encoding="jpeg").frames()
+    assert frame.header.encoding == "jpeg"
+    assert decode(frame.data, frame.header).shape == (ROWS, COLUMNS)
+
+
 def bad_file(directory: Path, kind: str) -> Path:
     mono = picture()
     colour = np.dstack([mono, mono, mono])
