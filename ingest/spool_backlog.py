@@ -52,16 +52,28 @@ class Tally:
 
     def __init__(self) -> None:
         self.frames = self.data_bytes = self.dropped = self.oldest_at_ms = 0
+        # In Kafka, though not all before them: sent again, they come back once more.
+        self._ahead: set[int] = set()
 
     def taken(self, entry: Entry) -> None:
         """An entry was handed over."""
         self.frames += entry.is_frame
         self.data_bytes += len(entry.data)
 
-    def delivered(self, sent: Sent) -> None:
-        """An entry is in Kafka."""
-        self.frames -= sent.is_frame
-        self.data_bytes -= sent.data_bytes
+    def delivered(self, number: int, sent: Sent) -> None:
+        """An entry is in Kafka; one that comes back again counts once."""
+        if number not in self._ahead:
+            self._ahead.add(number)
+            self.frames -= sent.is_frame
+            self.data_bytes -= sent.data_bytes
+
+    def is_delivered(self, number: int) -> bool:
+        """Whether an entry behind all that are in Kafka without a gap is there, too."""
+        return number in self._ahead
+
+    def moved_on(self, before: int) -> None:
+        """Nobody asks any more for entries before this one."""
+        self._ahead = {number for number in self._ahead if number >= before}
 
     def given_up(self, entry: Entry) -> None:
         """A frame was dropped; the oldest that waits is younger."""

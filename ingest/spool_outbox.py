@@ -73,8 +73,6 @@ class Outbox:
         self._acknowledgements = Acknowledgements(marks)
         self._tally = Tally()
         self._in_flight = InFlight()
-        # In Kafka, though not all before them: sent again, they come back once more.
-        self._ahead: set[int] = set()
         self._send_from = self._delivered = marks.delivered_before
         self._next = max(marks.delivered_before, -1 if spool.last is None else spool.last + 1)
         self._take_up_spool()
@@ -177,9 +175,7 @@ class Outbox:
             if sent is None:
                 return
             self._waiting_for = None
-            if number not in self._ahead:
-                self._tally.delivered(sent)
-                self._ahead.add(number)
+            self._tally.delivered(number, sent)
             self._tally.oldest_at_ms = self._in_flight.oldest_at_ms or self._tally.oldest_at_ms
             if number in self._memory:
                 del self._memory[number]
@@ -324,7 +320,7 @@ class Outbox:
         return True
 
     def _give_up(self, number: int, entry: Entry, reason: DropReason) -> None:
-        if number in self._ahead:
+        if self._tally.is_delivered(number):
             return
         if isinstance(entry.record, FrameHeader):
             self._marks.dropped(entry.record, reason)
@@ -364,7 +360,7 @@ class Outbox:
         if before <= self._delivered:
             return
         self._delivered = before
-        self._ahead = {number for number in self._ahead if number >= before}
+        self._tally.moved_on(before)
         self._acknowledgements.acknowledge_before(before)
         if self._spooling:
             self._marks.delivered(before)
