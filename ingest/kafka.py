@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 FRAMES_TOPIC = "coilwatch.frames"
 INSPECTIONS_TOPIC = "coilwatch.inspections"
@@ -21,6 +21,10 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Largest frame that producers and the frames topic take. A raw 16k x 1k line-scan frame just fits."""
 
 
+LocalFile = Annotated[Path, AfterValidator(Path.absolute)]
+"""By its whole path: replicas run in other directories than the command that started them."""
+
+
 class KafkaConnection(BaseModel):
     """Where Kafka is and how to speak to it: plain, TLS, SASL, or SASL over TLS."""
 
@@ -31,17 +35,11 @@ class KafkaConnection(BaseModel):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    tls_ca_file: Path | None = None
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
+    tls_ca_file: LocalFile | None = None
+    tls_certificate_file: LocalFile | None = None
+    tls_key_file: LocalFile | None = None
     tls_key_password: SecretStr | None = None
     tls_check_hostname: bool = True
-
-    @field_validator("tls_ca_file", "tls_certificate_file", "tls_key_file")
-    @classmethod
-    def _absolute(cls, file: Path | None) -> Path | None:
-        """Replicas run in other directories than the command that started them."""
-        return file.absolute() if file else None
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments that every kafka-python client takes."""

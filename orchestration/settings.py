@@ -14,7 +14,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
+from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection, LocalFile
 from ingest.spool_outbox import WhenFull
 from workers.coil.joining import JoiningSettings
 from workers.inspection.settings import InspectionSettings
@@ -85,7 +85,7 @@ class RedisSettings(Section):
 
     url: str = f"redis://127.0.0.1:{DEFAULT_REDIS_PORT}/0"
     password: SecretStr | None = None
-    tls_ca_file: Path | None = None
+    tls_ca_file: LocalFile | None = None
     embedded: bool = True
     maxmemory_mb: Count = 256
 
@@ -93,12 +93,6 @@ class RedisSettings(Section):
     @classmethod
     def _named_means_existing(cls, data: object) -> object:
         return _embedded_unless_named(data, "url")
-
-    @field_validator("tls_ca_file")
-    @classmethod
-    def _absolute(cls, file: Path | None) -> Path | None:
-        """Replicas run in other directories than the command that started them."""
-        return file.absolute() if file else None
 
     @field_validator("url")
     @classmethod
@@ -178,13 +172,7 @@ class GradingSettings(Section):
         file: TOML of thresholds; None for the built-in rules.
     """
 
-    file: Path | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _absolute(cls, file: Path | None) -> Path | None:
-        """Replicas run in other directories than the command that started them."""
-        return file.absolute() if file else None
+    file: LocalFile | None = None
 
 
 class ReportSettings(Section):
