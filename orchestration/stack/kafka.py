@@ -13,7 +13,7 @@ from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import DEFAULT_KAFKA_PORT, KafkaSettings
 from orchestration.stack.java import ensure_jars, find_java
 from orchestration.stack.kafka_admin import kafka_admin
-from orchestration.stack.ports import come_up, free_port, start_on_free_port
+from orchestration.stack.ports import come_up, free_ports, start_on_free_port
 from orchestration.stack.processes import last_lines, start_detached
 from orchestration.stack.state import StartedPart
 from orchestration.stack.topics import MAX_RECORD_BYTES
@@ -98,7 +98,7 @@ def _start_at(
 ) -> StartedPart:
     log = directory / "kafka.log"
     log.unlink(missing_ok=True)
-    properties = _write_properties(directory, port, free_port())
+    properties = _write_properties(directory, port, *free_ports(1, other_than=port))
     if not (directory / "data" / META).exists():
         _format(command, properties, log)
     process = start_detached([*command, "kafka.Kafka", properties], log)

@@ -33,6 +33,14 @@ def free_port(preferred: int = 0) -> int:
     raise OSError("no free TCP port on 127.0.0.1")
 
 
+def free_ports(count: int, other_than: int = 0) -> list[int]:
+    """So many free ports for the parts of one server; two looks for any free one may find the same."""
+    found: set[int] = set()
+    while len(found) < count:
+        found |= {free_port()} - {other_than}
+    return list(found)
+
+
 def start_on_free_port(preferred: int, start: Callable[[int], StartedPart]) -> StartedPart:
     """Start a server on the preferred port or a free one, and on another where somebody else was faster.
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import psutil
 
 from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import RaySettings
-from orchestration.stack.ports import free_port
+from orchestration.stack.ports import free_ports
 from orchestration.stack.processes import (
     ProcessId,
     end,
@@ -77,10 +77,11 @@ def start(settings: RaySettings, directory: Path, record: Callable[[StartedPart]
     temporary = Path(tempfile.mkdtemp(prefix="coilwatch-ray-", dir=SHORT_TEMPORARY))
     (directory / "temporary").unlink(missing_ok=True)
     (directory / "temporary").symlink_to(temporary)
-    part = StartedPart(address=f"127.0.0.1:{free_port()}", processes=(), directory=directory)
+    port, *other_ports = free_ports(4)
+    part = StartedPart(address=f"127.0.0.1:{port}", processes=(), directory=directory)
     record(part)
     try:
-        command = _command(settings, part.address, temporary)
+        command = _command(settings, port, other_ports, temporary)
         environment = {**access(directory), **QUIET, **FEW_HEAPS, MARK: str(temporary)}
         ended = wait_ended([start_detached(command, log, environment)], START_TIMEOUT_S)
         servers = tuple(_servers(directory))
@@ -221,14 +222,17 @@ def _own_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _command(settings: RaySettings, address: str, temporary: Path) -> list[str | Path]:
+def _command(
+    settings: RaySettings, port: int, other_ports: Sequence[int], temporary: Path
+) -> list[str | Path]:
+    dashboard, agent, client = other_ports
     return [
         Path(sys.executable),
         "-m",
         "ray.scripts.scripts",
         "start",
         "--head",
-        f"--port={address.rpartition(':')[2]}",
+        f"--port={port}",
         "--node-ip-address=127.0.0.1",
         f"--num-cpus={settings.cpus}",
         f"--object-store-memory={settings.object_store_mb * 1024 * 1024}",
@@ -237,9 +241,9 @@ def _command(settings: RaySettings, address: str, temporary: Path) -> list[str |
         "--no-monitor",
         "--include-log-monitor=false",
         "--include-dashboard=false",
-        f"--dashboard-port={free_port()}",
-        f"--dashboard-agent-listen-port={free_port()}",
-        f"--ray-client-server-port={free_port()}",
+        f"--dashboard-port={dashboard}",
+        f"--dashboard-agent-listen-port={agent}",
+        f"--ray-client-server-port={client}",
         # Ray's own choice counts up from 10002 in every cluster: two that start workers at once would meet.
         "--min-worker-port=0",
         "--max-worker-port=0",

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from ingest.kafka import KafkaConnection
 from orchestration.stack import kafka as kafka_server
 from orchestration.stack.java import ensure_jars, find_java
-from orchestration.stack.ports import free_port
+from orchestration.stack.ports import free_port, free_ports
 from orchestration.stack.processes import Deadline, end, last_lines, listens, start_detached
 
 USER = "strip"
@@ -74,7 +74,7 @@ def _make_certificate(directory: Path) -> Path:
 
 
 def _properties(directory: Path, port: int) -> str:
-    controller, inside = free_port(), free_port()
+    controller, inside = free_ports(2, other_than=port)
     plain = kafka_server.PROPERTIES.replace(
         "inter.broker.listener.name=PLAINTEXT", "inter.broker.listener.name=INSIDE"
     ).replace("PLAINTEXT:PLAINTEXT,", "INSIDE:PLAINTEXT,OUTSIDE:SASL_SSL,")

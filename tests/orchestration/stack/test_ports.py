@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import StartError, UnreachableError
-from orchestration.stack.ports import ATTEMPTS, PortTakenError, come_up, free_port, start_on_free_port
+from orchestration.stack import ports
+from orchestration.stack.ports import (
+    ATTEMPTS,
+    PortTakenError,
+    come_up,
+    free_port,
+    free_ports,
+    start_on_free_port,
+)
 from orchestration.stack.processes import listens, start_detached
 from orchestration.stack.state import StartedPart
 
@@ -22,6 +30,12 @@ def test_a_taken_port_is_not_free() -> None:
         assert free_port(taken) != taken
     assert not listens(f"127.0.0.1:{taken}")
     assert free_port(taken) == taken
+
+
+def test_the_parts_of_one_server_get_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([7001, 7001, 7000, 7002, 7001, 7003])
+    monkeypatch.setattr(ports, "free_port", lambda: next(found))
+    assert sorted(free_ports(3, other_than=7000)) == [7001, 7002, 7003]
 
 
 @pytest.mark.parametrize("failures", [0, 1, ATTEMPTS - 1, ATTEMPTS])
