@@ -169,9 +169,10 @@ def test_the_revised_report_is_that_of_the_model_from_the_start(
     line: Worked, kafka: KafkaConnection, coil: str
 ) -> None:
     frames = [mixed_frame(coil, n) for n in range(FRAMES)]
-    # One comes again, and one again with other pixels: the first one counts, now as then.
+    # One comes again, and one again with other pixels: the first one counts, now as then. So soon that they come
+    # to the same partition, where the order is theirs.
     other = _with_pixels(frames[3], np.full((SIZE, SIZE), 10, np.uint8))
-    send(kafka, coil, *frames, frames[0], other)
+    send(kafka, coil, *frames[:4], frames[0], other, *frames[4:])
     end(kafka, coil)
     before = line.report(coil)
     assert [model.name for model in before.models] == ["dark-is-defect"]

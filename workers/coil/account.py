@@ -29,6 +29,8 @@ DECIMALS = 3
 SHARE_DECIMALS = 6
 CameraKey = tuple[Side, str]
 CoilRecord = CoilOpened | CameraClosed | Inspection | CoilReopened | CoilClosed
+EDGE_WANDERS_MM = 20.0
+"""A camera that looks at less than this of the strip's rim sees none of it where the strip runs to one side."""
 MISSING_RUNS = 1_000
 """Gaps that a closing record names: with tens of thousands it would be too large for its topic. The report
 counts them itself."""
@@ -269,7 +271,8 @@ class CoilAccount:
         self._check(closed)
         cameras = sorted(((c.band, c) for c in self._cameras.values() if c.band is not None), key=_across)
         length = round(self._length_mm, DECIMALS)
-        coverage = tuple(camera.coverage(band, length) for band, camera in cameras)
+        looks = [(band, camera, self._beside_strip(band)) for band, camera in cameras]
+        coverage = tuple(camera.coverage(band, length, beside_strip=beside) for band, camera, beside in looks)
         share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
         groups = self._joiner.groups()
         events = defect_events(groups, rules, self._left_edges, self._right_edges)
@@ -290,12 +293,24 @@ class CoilAccount:
             models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
-            holes=tuple(hole for band, camera in cameras for hole in camera.holes(band, length)),
+            holes=tuple(
+                hole
+                for band, camera, beside in looks
+                for hole in camera.holes(band, length, beside_strip=beside)
+            ),
             events=events,
             tombstones=self._revisions.tombstones(event_of),
             conflicts=self._conflicts,
             further_findings=self._further_findings,
             further_area_mm2=round(sum(sorted(self._further_areas)), DECIMALS),
+        )
+
+    def _beside_strip(self, band: CameraBand) -> bool:
+        """Whether other cameras of its side saw the strip end before this one's band begins."""
+        left = typical_edge_mm([self._left_edges[band.side]])
+        right = typical_edge_mm([self._right_edges[band.side]])
+        return (left is not None and band.right_mm <= left + EDGE_WANDERS_MM) or (
+            right is not None and band.across_mm >= right - EDGE_WANDERS_MM
         )
 
     def _note_edges(self, record: Inspection) -> None:

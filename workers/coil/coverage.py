@@ -12,6 +12,7 @@ from workers.coil.records import CameraCoverage, Hole, HoleReason, MissingFrames
 from workers.inspection.records import Inspection
 
 DECIMALS = 3
+DARK = "no strip to be seen"
 SHARE_DECIMALS = 6
 
 
@@ -100,9 +101,17 @@ class CameraAccount:
                 yield expected, sequence - 1
             expected = sequence + 1
 
-    def coverage(self, band: CameraBand, coil_length_mm: float) -> CameraCoverage:
-        """The account in numbers."""
-        inspected_mm = self._inspected_mm()
+    def coverage(
+        self, band: CameraBand, coil_length_mm: float, *, beside_strip: bool = False
+    ) -> CameraCoverage:
+        """The account in numbers.
+
+        Args:
+            band: of this camera.
+            coil_length_mm: strip that any camera has seen.
+            beside_strip: the camera looks past the strip, so that dark frames are what it should see.
+        """
+        inspected_mm = self._inspected_mm(beside_strip=beside_strip)
         share = min(1.0, inspected_mm / coil_length_mm) if coil_length_mm > 0 else 0.0
         return CameraCoverage(
             band=band,
@@ -114,18 +123,26 @@ class CameraAccount:
             share=round(share, SHARE_DECIMALS),
         )
 
-    def holes(self, band: CameraBand, coil_length_mm: float) -> list[Hole]:
-        """Stretches that were not inspected, in strip order; neighbours of one cause are one hole."""
+    def holes(self, band: CameraBand, coil_length_mm: float, *, beside_strip: bool = False) -> list[Hole]:
+        """Stretches that were not inspected, in strip order; neighbours of one cause are one hole.
+
+        Arguments as of `coverage`.
+        """
         if self.sent == 0:
             gap = _Gap(0, 0, 0.0, coil_length_mm, "never started", "the camera sent no frame")
             return [_hole(band, gap, frames=0)]
-        gaps = sorted([*self._missing_gaps(), *self._unreadable_gaps()], key=attrgetter("first"))
+        unseen = self._unseen_gaps(beside_strip=beside_strip)
+        gaps = sorted([*self._missing_gaps(), *unseen], key=attrgetter("first"))
         holes = [_hole(band, gap, frames=gap.last - gap.first + 1) for gap in gaps]
         return holes + self._tail(band, coil_length_mm)
 
-    def _inspected_mm(self) -> float:
+    def _inspected_mm(self, *, beside_strip: bool) -> float:
         """Length of strip that was inspected; where frames overlap it counts once."""
-        read = sorted((note.start_mm, note.end_mm) for note in self._notes.values() if note.reason is None)
+        read = sorted(
+            (note.start_mm, note.end_mm)
+            for note in self._notes.values()
+            if _unseen(note, beside_strip=beside_strip) is None
+        )
         total, reached = 0.0, float("-inf")
         for start, end in read:
             total += max(0.0, end - max(start, reached))
@@ -160,17 +177,19 @@ class CameraAccount:
         if at <= gap.last:
             yield part(at, gap.last, gap.detail)
 
-    def _unreadable_gaps(self) -> Iterator[_Gap]:
+    def _unseen_gaps(self, *, beside_strip: bool) -> Iterator[_Gap]:
+        """Frames that are here and show nothing, neighbours of one cause together."""
         gap: _Gap | None = None
         for sequence, note in sorted(self._notes.items()):
-            if note.reason is None:
+            unseen = _unseen(note, beside_strip=beside_strip)
+            if unseen is None:
                 continue
-            if gap and (gap.last, gap.detail) == (sequence - 1, note.reason):
+            if gap and (gap.last, gap.reason, gap.detail) == (sequence - 1, *unseen):
                 gap = replace(gap, last=sequence, end_mm=note.end_mm)
                 continue
             if gap:
                 yield gap
-            gap = _Gap(sequence, sequence, note.start_mm, note.end_mm, "unreadable", note.reason)
+            gap = _Gap(sequence, sequence, note.start_mm, note.end_mm, *unseen)
         if gap:
             yield gap
 
@@ -187,6 +206,13 @@ def missing_frames(side: Side, camera: str, account: CameraAccount) -> list[Miss
     return [
         MissingFrames(side=side, camera=camera, first=first, last=last) for first, last in account.missing()
     ]
+
+
+def _unseen(note: FrameNote, *, beside_strip: bool) -> tuple[HoleReason, str] | None:
+    """Why a frame that is here shows no strip, or None where it does or need not."""
+    if note.reason is not None:
+        return "unreadable", note.reason
+    return ("dark", DARK) if note.is_dark and not beside_strip else None
 
 
 def _hole(band: CameraBand, gap: _Gap, frames: int) -> Hole:

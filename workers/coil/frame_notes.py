@@ -33,6 +33,7 @@ class FrameNote:
         identity: digest of the frame's pixels, size, scale and place.
         reason: why the frame was unreadable, None when it was inspected.
         model: digest of the model that inspected it.
+        is_dark: it was inspected, and no strip is in it.
     """
 
     start_mm: float
@@ -40,6 +41,7 @@ class FrameNote:
     identity: bytes
     reason: str | None
     model: str | None
+    is_dark: bool
 
 
 def note_of(inspection: Inspection) -> FrameNote:
@@ -47,7 +49,8 @@ def note_of(inspection: Inspection) -> FrameNote:
     end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
     reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
     model = sys.intern(inspection.model.digest) if inspection.model else None
-    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model)
+    is_dark = reason is None and not inspection.shows_strip
+    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model, is_dark)
 
 
 def verdict_beside(known: FrameNote, came: FrameNote, preferred_model: str | None) -> Verdict:

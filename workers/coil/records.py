@@ -11,7 +11,7 @@ from workers.inspection.records import UNKNOWN, DefectClass, ModelIdentity, Poin
 
 Decision = Literal["release", "hold", "block"]
 Severity = Literal["minor", "moderate", "severe"]
-HoleReason = Literal["missing", "unreadable", "never started"]
+HoleReason = Literal["missing", "unreadable", "dark", "never started"]
 CloseReason = Literal["complete", "grace time passed", "idle"]
 
 

@@ -18,7 +18,7 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
         header: who the frame is and where its pixels lie on the strip.
         result: what was found in its pixels, perhaps in another frame of equal pixels.
     """
-    has_strip = result.strip_right != 0
+    shows_strip = result.strip_right != 0
     return Inspection(
         line=header.line,
         coil=header.coil,
@@ -36,8 +36,9 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
         status=result.status,
         reason=result.reason,
         model=result.model,
-        left_edge_mm=_edge(header, result.strip_left) if has_strip else None,
-        right_edge_mm=_edge(header, result.strip_right) if has_strip else None,
+        shows_strip=shows_strip,
+        left_edge_mm=_edge(header, result.strip_left) if shows_strip else None,
+        right_edge_mm=_edge(header, result.strip_right) if shows_strip else None,
         findings=tuple(_finding(header, region) for region in result.regions),
         further_findings=result.further_regions,
         further_area_mm2=_area(header, result.further_area_px),

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import shutil
 import webbrowser
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_a_coil_from_simulation_to_score(coilwatch: Coilwatch, tmp_path: Path) -
     assert scored.code == 0
     assert len(json.loads(scored.out)["by_kind"]) > 1
     assert "found of those 10 mm and longer" in coilwatch("score", *files).out
+
+
+def test_a_coil_whose_lamp_has_failed_is_held(coilwatch: Coilwatch, strip: Path, tmp_path: Path) -> None:
+    unlit, store = tmp_path / "unlit", tmp_path / "reports"
+    shutil.copytree(strip, unlit)
+    for image in (unlit / "right").iterdir():
+        cv2.imwrite(str(image), np.zeros_like(cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)))
+
+    assert coilwatch("inspect", unlit, "--coil", "demo-coil", "--output", store).code == 0
+
+    report = json.loads((store / RUN / "report.json").read_text())
+    assert [(hole["camera"], hole["reason"]) for hole in report["holes"]] == [("right", "dark")]
+    assert report["grade"]["decision"] == "hold"
 
 
 def test_demo_in_process_writes_where_the_settings_say(coilwatch: Coilwatch, tmp_path: Path) -> None:

@@ -60,6 +60,11 @@ def inspection(sequence: int, *findings: Finding, camera: str = "left", **change
     return Inspection(**(fields | changes))
 
 
+def dark(sequence: int, **changes: Any) -> Inspection:
+    """A frame in which no strip is to be seen."""
+    return inspection(sequence, shows_strip=False, **changes)
+
+
 def unreadable(sequence: int, reason: str = "PNG is cut off", **changes: Any) -> Inspection:
     return inspection(sequence, status="unreadable", reason=reason, model=None, **changes)
 

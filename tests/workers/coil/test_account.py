@@ -13,6 +13,7 @@ from tests.workers.coil.records import (
     LINE,
     box,
     closed,
+    dark,
     digest,
     finding,
     inspection,
@@ -22,7 +23,7 @@ from tests.workers.coil.records import (
 from workers.coil.account import CoilAccount
 from workers.coil.frame_notes import Verdict
 from workers.coil.grading import GradingRules
-from workers.coil.records import MissingFrames
+from workers.coil.records import CoilReport, MissingFrames
 from workers.errors import WrongCoilError
 from workers.inspection.records import Inspection, ModelIdentity
 
@@ -184,6 +185,69 @@ def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
     assert account().report(account().close_record("idle"), RULES).coverage_share == 0
 
 
+def dark_right_camera(*sightings: dict[str, float]) -> CoilReport:
+    """Of a camera that sees strip with these edges in turn, beside one that sees none for half of the coil."""
+    coil = account()
+    coil.add_opened(opened("left", "right"))
+    for sequence in range(4):
+        edges = sightings[sequence % len(sightings)]
+        coil.add(inspection(sequence, **edges))
+        coil.add((inspection if sequence < 2 else dark)(sequence, camera="right"))
+    for camera in ("left", "right"):
+        coil.add_closed_camera(closed(4, camera))
+    return coil.report(coil.close_record("complete"), RULES)
+
+
+@pytest.mark.parametrize(
+    "sightings",
+    [
+        ({},),
+        ({"left_edge_mm": 10.0},),
+        ({"right_edge_mm": 250.0},),
+        ({"right_edge_mm": 330.0}, {"right_edge_mm": 330.0}, {"right_edge_mm": 40.0}),
+    ],
+    ids=["no edge seen", "the other edge seen", "an edge in the dark camera's band", "mostly there"],
+)
+def test_a_coil_is_held_where_a_camera_grows_dark_above_the_strip(
+    sightings: tuple[dict[str, float], ...],
+) -> None:
+    report = dark_right_camera(*sightings)
+
+    (hole,) = report.holes
+    assert (hole.camera, hole.start_mm, hole.end_mm, hole.reason) == ("right", 200, 400, "dark")
+    assert [camera.share for camera in report.cameras] == [1, 0.5]
+    assert report.grade.decision == "hold"
+    assert report.grade.reasons == ("camera top/right: 50.0% inspected, at least 99.5% needed",)
+
+
+@pytest.mark.parametrize("right_edge_mm", [150.0, 180.0, 199.0])
+def test_a_camera_that_looks_past_a_narrow_strip_sees_no_strip_and_holds_nothing(
+    right_edge_mm: float,
+) -> None:
+    """It looks from 180 mm on."""
+    report = dark_right_camera({"right_edge_mm": right_edge_mm})
+
+    assert (report.holes, report.coverage_share, report.grade.decision) == ((), 1, "release")
+
+
+def test_a_camera_past_the_drive_side_edge_holds_nothing_either() -> None:
+    coil = account()
+    coil.add_opened(opened("left", "right"))
+    coil.add(dark(0))
+    coil.add(inspection(0, camera="right", left_edge_mm=215.0))
+
+    assert coil.report(coil.close_record("idle"), RULES).coverage_share == 1
+
+
+def test_edges_of_the_other_side_excuse_no_dark_camera() -> None:
+    coil = account()
+    coil.add(dark(0))
+    coil.add(inspection(0, side="bottom", left_edge_mm=300.0))
+
+    (hole,) = coil.report(coil.close_record("idle"), RULES).holes
+    assert (hole.side, hole.reason) == ("top", "dark")
+
+
 ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (
     opened("left", "right"),
     closed(4, "left"),
@@ -191,6 +255,7 @@ ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (
     inspection(0, finding(box(80, 100, 20, 30)), left_edge_mm=10.1),
     inspection(1, finding(box(100, 120, 22, 31)), left_edge_mm=10.3),
     unreadable(2),
+    dark(1, camera="right"),
     inspection(0, finding(box(30, 60, 180, 210)), camera="right", further_findings=1, further_area_mm2=0.1),
     inspection(2, camera="right", right_edge_mm=300.7, further_findings=2, further_area_mm2=0.7),
 )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.records import DroppedFrames
-from tests.workers.coil.records import FRAME_MM, band, closed, inspection, unreadable
+from tests.workers.coil.records import FRAME_MM, band, closed, dark, inspection, unreadable
 from workers.coil.coverage import CameraAccount, missing_frames
 from workers.coil.records import Hole
 from workers.inspection.records import Inspection
@@ -94,6 +94,23 @@ def test_unreadable_neighbours_of_one_cause_are_one_hole() -> None:
     assert account.holes(BAND, 600)[1].detail == "frame 3: not a PNG"
     assert account.complete, "an unreadable frame is here, though nobody could read it"
     assert account.coverage(BAND, 600).share == pytest.approx(2 / 6, abs=1e-6)
+
+
+def test_dark_frames_are_holes_but_where_the_camera_looks_past_the_strip() -> None:
+    account = camera(*map(inspection, (0, 4)), dark(1), dark(2), unreadable(3), frames=5)
+
+    assert [(extent(hole), hole.detail) for hole in account.holes(BAND, 500)] == [
+        ((100, 300, 2, "dark"), "frames 1 to 2: no strip to be seen"),
+        ((300, 400, 1, "unreadable"), "frame 3: PNG is cut off"),
+    ]
+    coverage = account.coverage(BAND, 500)
+    assert (coverage.sent, coverage.inspected, coverage.unreadable, coverage.missing) == (5, 4, 1, 0)
+    assert (coverage.inspected_mm, coverage.share) == (200, 0.4)
+
+    assert [extent(hole) for hole in account.holes(BAND, 500, beside_strip=True)] == [
+        (300, 400, 1, "unreadable")
+    ]
+    assert account.coverage(BAND, 500, beside_strip=True).share == 0.8
 
 
 @pytest.mark.parametrize("account", [camera(), camera(frames=0)], ids=["silent", "closed-at-once"])

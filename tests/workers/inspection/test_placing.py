@@ -65,10 +65,18 @@ def test_an_unreadable_frame_keeps_its_place_and_reason() -> None:
     assert placed.along_mm == 1000
 
 
-def test_a_frame_without_strip_has_no_edges() -> None:
+def test_a_frame_without_strip_has_no_edges_and_says_so() -> None:
     placed = place(header(), FrameResult(status="inspected", model=MODEL, strip_left=0, strip_right=0))
 
     assert (placed.left_edge_mm, placed.right_edge_mm) == (None, None)
+    assert not placed.shows_strip
+
+
+@pytest.mark.parametrize("edges", [(None, None), (3, None), (None, 90), (3, 90)])
+def test_a_frame_with_strip_says_so(edges: tuple[int | None, int | None]) -> None:
+    result = FrameResult(status="inspected", model=MODEL, strip_left=edges[0], strip_right=edges[1])
+
+    assert place(header(), result).shows_strip
 
 
 def test_positions_carry_no_float_noise() -> None:
