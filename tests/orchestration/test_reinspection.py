@@ -169,8 +169,8 @@ def test_the_revised_report_is_that_of_the_model_from_the_start(
     line: Worked, kafka: KafkaConnection, coil: str
 ) -> None:
     frames = [mixed_frame(coil, n) for n in range(FRAMES)]
-    # One comes again, and one again with other pixels: the first one counts, now as then. So soon that they come
-    # to the same partition, where the order is theirs.
+    # One comes again, and one again with other pixels: the first one counts, now as then.
+    # They come so soon that all are in one partition, where their order is kept.
     other = _with_pixels(frames[3], np.full((SIZE, SIZE), 10, np.uint8))
     send(kafka, coil, *frames[:4], frames[0], other, *frames[4:])
     end(kafka, coil)

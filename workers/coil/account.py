@@ -30,7 +30,7 @@ SHARE_DECIMALS = 6
 CameraKey = tuple[Side, str]
 CoilRecord = CoilOpened | CameraClosed | Inspection | CoilReopened | CoilClosed
 EDGE_WANDERS_MM = 20.0
-"""A camera that looks at less than this of the strip's rim sees none of it where the strip runs to one side."""
+"""A camera that looks at less than this of the strip sees none of it where the strip runs to one side."""
 MISSING_RUNS = 1_000
 """Gaps that a closing record names: with tens of thousands it would be too large for its topic. The report
 counts them itself."""

@@ -140,8 +140,8 @@ class Inspection(Record):
 
     Attributes:
         digest: the frame header's; tells equal duplicates from conflicting ones.
-        shows_strip: False where the whole frame is as dark as what lies beside the strip; records of before that
-            was told do not have it.
+        shows_strip: False where the whole frame is as dark as what lies beside the strip; old records do not
+            have it.
         left_edge_mm, right_edge_mm: strip edges across, None where the edge is not in this frame.
     """
 

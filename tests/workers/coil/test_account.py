@@ -186,7 +186,7 @@ def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
 
 
 def dark_right_camera(*sightings: dict[str, float]) -> CoilReport:
-    """Of a camera that sees strip with these edges in turn, beside one that sees none for half of the coil."""
+    """Of a camera that sees these edges in turn, beside one that sees no strip for half of the coil."""
     coil = account()
     coil.add_opened(opened("left", "right"))
     for sequence in range(4):
