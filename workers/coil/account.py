@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ingest.records import CameraBand, CameraClosed, CoilOpened, Side
+from ingest.records import CameraBand, CameraClosed, CoilOpened
 from workers.coil.coverage import CameraAccount, missing_frames
+from workers.coil.dark_frames import Outlook
 from workers.coil.events import defect_events
 from workers.coil.frame_notes import Verdict
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Joiner, JoiningSettings
 from workers.coil.records import (
+    CameraKey,
     CloseReason,
     CoilClosed,
     CoilReopened,
@@ -21,16 +23,13 @@ from workers.coil.records import (
     MissingFrames,
 )
 from workers.coil.revisions import Revisions
-from workers.coil.strip_edges import EdgeSightings, typical_edge_mm
+from workers.coil.strip_edges import EdgeSightings, in_order, typical_edge_mm
 from workers.errors import WrongCoilError
 from workers.inspection.records import Inspection, ModelIdentity
 
 DECIMALS = 3
 SHARE_DECIMALS = 6
-CameraKey = tuple[Side, str]
 CoilRecord = CoilOpened | CameraClosed | Inspection | CoilReopened | CoilClosed
-EDGE_WANDERS_MM = 20.0
-"""A camera that looks at less than this of the strip sees none of it where the strip runs to one side."""
 MISSING_RUNS = 1_000
 """Gaps that a closing record names: with tens of thousands it would be too large for its topic. The report
 counts them itself."""
@@ -80,8 +79,8 @@ class CoilAccount:
         self._revisions = Revisions()
         self._cameras: dict[CameraKey, CameraAccount] = defaultdict(CameraAccount)
         self._joiner = Joiner(joining)
-        self._left_edges: dict[Side, EdgeSightings] = defaultdict(EdgeSightings)
-        self._right_edges: dict[Side, EdgeSightings] = defaultdict(EdgeSightings)
+        self._left_edges: dict[CameraKey, EdgeSightings] = defaultdict(EdgeSightings)
+        self._right_edges: dict[CameraKey, EdgeSightings] = defaultdict(EdgeSightings)
         self._models: set[ModelIdentity] = set()
         self._duplicates = self._conflicts = self._further_findings = 0
         self._further_areas: list[float] = []
@@ -271,8 +270,8 @@ class CoilAccount:
         self._check(closed)
         cameras = sorted(((c.band, c) for c in self._cameras.values() if c.band is not None), key=_across)
         length = round(self._length_mm, DECIMALS)
-        looks = [(band, camera, self._beside_strip(band)) for band, camera in cameras]
-        coverage = tuple(camera.coverage(band, length, beside_strip=beside) for band, camera, beside in looks)
+        seen = [(band, camera, self._outlook(band, camera)) for band, camera in cameras]
+        coverage = tuple(camera.coverage(band, length, outlook) for band, camera, outlook in seen)
         share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
         groups = self._joiner.groups()
         events = defect_events(groups, rules, self._left_edges, self._right_edges)
@@ -294,9 +293,7 @@ class CoilAccount:
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
             holes=tuple(
-                hole
-                for band, camera, beside in looks
-                for hole in camera.holes(band, length, beside_strip=beside)
+                hole for band, camera, outlook in seen for hole in camera.holes(band, length, outlook)
             ),
             events=events,
             tombstones=self._revisions.tombstones(event_of),
@@ -305,20 +302,26 @@ class CoilAccount:
             further_area_mm2=round(sum(sorted(self._further_areas)), DECIMALS),
         )
 
-    def _beside_strip(self, band: CameraBand) -> bool:
-        """Whether other cameras of its side saw the strip end before this one's band begins."""
-        left = typical_edge_mm([self._left_edges[band.side]])
-        right = typical_edge_mm([self._right_edges[band.side]])
-        return (left is not None and band.right_mm <= left + EDGE_WANDERS_MM) or (
-            right is not None and band.across_mm >= right - EDGE_WANDERS_MM
+    def _outlook(self, band: CameraBand, camera: CameraAccount) -> Outlook | None:
+        """What other cameras say of the strip in this one's band, where it may stand beside the strip."""
+        if not camera.stands_beside_strip:
+            return None
+        others = [key for key in self._cameras if key[0] == band.side and key[1] != band.camera]
+        left, right = (
+            in_order(edges[key] for key in others if key in edges)
+            for edges in (self._left_edges, self._right_edges)
         )
+        return Outlook(band, left, right)
 
     def _note_edges(self, record: Inspection) -> None:
+        if record.strip_mm <= 0:
+            return
         centre = record.along_mm + record.height * record.mm_per_row / 2
+        camera = record.side, record.camera
         if record.left_edge_mm is not None:
-            self._left_edges[record.side].add(centre, record.left_edge_mm)
+            self._left_edges[camera].add(centre, record.left_edge_mm)
         if record.right_edge_mm is not None:
-            self._right_edges[record.side].add(centre, record.right_edge_mm)
+            self._right_edges[camera].add(centre, record.right_edge_mm)
 
     def _check(self, record: CoilRecord) -> None:
         came = (record.line, record.coil, record.run)

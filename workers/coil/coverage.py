@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from statistics import median_low
 
 from ingest.records import CameraBand, CameraClosed, Side
+from workers.coil.dark_frames import WIDEST_SLIVER_MM, Outlook
 from workers.coil.frame_notes import FrameNote, Verdict, note_of, verdict_beside
 from workers.coil.records import CameraCoverage, Hole, HoleReason, MissingFrames
 from workers.inspection.records import Inspection
 
 DECIMALS = 3
-DARK = "no strip to be seen"
+DARK_DETAIL = "no strip to be seen"
 SHARE_DECIMALS = 6
 
 
@@ -79,6 +81,13 @@ class CameraAccount:
         return len(self._notes)
 
     @property
+    def stands_beside_strip(self) -> bool:
+        """Whether some of its frames show no strip, and the others mostly but a sliver of it."""
+        notes = [note for note in self._notes.values() if note.reason is None]
+        lit = [note.strip_mm for note in notes if not note.shows_no_strip]
+        return len(lit) < len(notes) and (not lit or median_low(lit) <= WIDEST_SLIVER_MM)
+
+    @property
     def sent(self) -> int:
         """Frames the camera handed over: what its closing says, and no fewer than the last one seen."""
         return max(self.closed.frames, self._after_last) if self.closed else self._after_last
@@ -102,16 +111,16 @@ class CameraAccount:
             expected = sequence + 1
 
     def coverage(
-        self, band: CameraBand, coil_length_mm: float, *, beside_strip: bool = False
+        self, band: CameraBand, coil_length_mm: float, outlook: Outlook | None = None
     ) -> CameraCoverage:
         """The account in numbers.
 
         Args:
             band: of this camera.
             coil_length_mm: strip that any camera has seen.
-            beside_strip: the camera looks past the strip, so that dark frames are what it should see.
+            outlook: where frames without strip are as they should be; nowhere without one.
         """
-        inspected_mm = self._inspected_mm(beside_strip=beside_strip)
+        inspected_mm = self._inspected_mm(outlook)
         share = min(1.0, inspected_mm / coil_length_mm) if coil_length_mm > 0 else 0.0
         return CameraCoverage(
             band=band,
@@ -119,11 +128,12 @@ class CameraAccount:
             inspected=len(self._notes) - self.unreadable,
             unreadable=self.unreadable,
             missing=self.sent - len(self._notes),
+            dark=sum(_is_dark(note, outlook) for note in self._notes.values()),
             inspected_mm=round(inspected_mm, DECIMALS),
             share=round(share, SHARE_DECIMALS),
         )
 
-    def holes(self, band: CameraBand, coil_length_mm: float, *, beside_strip: bool = False) -> list[Hole]:
+    def holes(self, band: CameraBand, coil_length_mm: float, outlook: Outlook | None = None) -> list[Hole]:
         """Stretches that were not inspected, in strip order; neighbours of one cause are one hole.
 
         Arguments as of `coverage`.
@@ -131,17 +141,15 @@ class CameraAccount:
         if self.sent == 0:
             gap = _Gap(0, 0, 0.0, coil_length_mm, "never started", "the camera sent no frame")
             return [_hole(band, gap, frames=0)]
-        unseen = self._unseen_gaps(beside_strip=beside_strip)
+        unseen = self._unseen_gaps(outlook)
         gaps = sorted([*self._missing_gaps(), *unseen], key=attrgetter("first"))
         holes = [_hole(band, gap, frames=gap.last - gap.first + 1) for gap in gaps]
         return holes + self._tail(band, coil_length_mm)
 
-    def _inspected_mm(self, *, beside_strip: bool) -> float:
+    def _inspected_mm(self, outlook: Outlook | None) -> float:
         """Length of strip that was inspected; where frames overlap it counts once."""
         read = sorted(
-            (note.start_mm, note.end_mm)
-            for note in self._notes.values()
-            if _unseen(note, beside_strip=beside_strip) is None
+            (note.start_mm, note.end_mm) for note in self._notes.values() if _unseen(note, outlook) is None
         )
         total, reached = 0.0, float("-inf")
         for start, end in read:
@@ -177,11 +185,11 @@ class CameraAccount:
         if at <= gap.last:
             yield part(at, gap.last, gap.detail)
 
-    def _unseen_gaps(self, *, beside_strip: bool) -> Iterator[_Gap]:
+    def _unseen_gaps(self, outlook: Outlook | None) -> Iterator[_Gap]:
         """Frames that are here and show nothing, neighbours of one cause together."""
         gap: _Gap | None = None
         for sequence, note in sorted(self._notes.items()):
-            unseen = _unseen(note, beside_strip=beside_strip)
+            unseen = _unseen(note, outlook)
             if unseen is None:
                 continue
             if gap and (gap.last, gap.reason, gap.detail) == (sequence - 1, *unseen):
@@ -208,11 +216,18 @@ def missing_frames(side: Side, camera: str, account: CameraAccount) -> list[Miss
     ]
 
 
-def _unseen(note: FrameNote, *, beside_strip: bool) -> tuple[HoleReason, str] | None:
-    """Why a frame that is here shows no strip, or None where it does or need not."""
+def _unseen(note: FrameNote, outlook: Outlook | None) -> tuple[HoleReason, str] | None:
+    """Why a frame that is here does not show what it should, or None where it does."""
     if note.reason is not None:
         return "unreadable", note.reason
-    return ("dark", DARK) if note.is_dark and not beside_strip else None
+    return ("dark", DARK_DETAIL) if _is_dark(note, outlook) else None
+
+
+def _is_dark(note: FrameNote, outlook: Outlook | None) -> bool:
+    """Whether a frame shows no strip where it should."""
+    if not note.shows_no_strip:
+        return False
+    return outlook is None or not outlook.is_past_strip(note.start_mm, note.end_mm)
 
 
 def _hole(band: CameraBand, gap: _Gap, frames: int) -> Hole:

@@ -8,8 +8,8 @@ from ingest.records import Side
 from workers.coil.class_vote import vote
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Group, union_area_mm2
-from workers.coil.records import DefectEvent
-from workers.coil.strip_edges import EdgeSightings, Sighting, nearest_edge_mm
+from workers.coil.records import CameraKey, DefectEvent
+from workers.coil.strip_edges import EdgeSightings, Sighting, in_order, nearest_edge_mm
 
 DECIMALS = 3
 Edges = dict[Side, list[Sighting]]
@@ -18,14 +18,18 @@ Edges = dict[Side, list[Sighting]]
 def defect_events(
     groups: Iterable[Group],
     rules: GradingRules,
-    left_edges: Mapping[Side, EdgeSightings],
-    right_edges: Mapping[Side, EdgeSightings],
+    left_edges: Mapping[CameraKey, EdgeSightings],
+    right_edges: Mapping[CameraKey, EdgeSightings],
 ) -> tuple[DefectEvent, ...]:
     """The event of each group, ordered by side, start, left and id."""
-    left = {side: edge.in_order() for side, edge in left_edges.items()}
-    right = {side: edge.in_order() for side, edge in right_edges.items()}
+    left, right = _of_sides(left_edges), _of_sides(right_edges)
     events = (_event(group, rules, left, right) for group in groups)
     return tuple(sorted(events, key=lambda e: (e.side, e.start_mm, e.left_mm, e.id)))
+
+
+def _of_sides(edges: Mapping[CameraKey, EdgeSightings]) -> Edges:
+    sides = {side for side, _ in edges}
+    return {side: in_order(seen for key, seen in edges.items() if key[0] == side) for side in sides}
 
 
 def _event(group: Group, rules: GradingRules, left_edges: Edges, right_edges: Edges) -> DefectEvent:

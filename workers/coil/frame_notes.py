@@ -33,7 +33,7 @@ class FrameNote:
         identity: digest of the frame's pixels, size, scale and place.
         reason: why the frame was unreadable, None when it was inspected.
         model: digest of the model that inspected it.
-        is_dark: it was inspected, and no strip is in it.
+        strip_mm: width of the strip in it, 0 where none is to be seen.
     """
 
     start_mm: float
@@ -41,7 +41,12 @@ class FrameNote:
     identity: bytes
     reason: str | None
     model: str | None
-    is_dark: bool
+    strip_mm: float
+
+    @property
+    def shows_no_strip(self) -> bool:
+        """Whether it was inspected, and is as dark all over as what lies beside the strip."""
+        return self.reason is None and self.strip_mm <= 0
 
 
 def note_of(inspection: Inspection) -> FrameNote:
@@ -49,8 +54,7 @@ def note_of(inspection: Inspection) -> FrameNote:
     end_mm = inspection.along_mm + inspection.height * inspection.mm_per_row
     reason = (inspection.reason or "unreadable") if inspection.status == "unreadable" else None
     model = sys.intern(inspection.model.digest) if inspection.model else None
-    is_dark = reason is None and not inspection.shows_strip
-    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model, is_dark)
+    return FrameNote(inspection.along_mm, end_mm, _identity(inspection), reason, model, inspection.strip_mm)
 
 
 def verdict_beside(known: FrameNote, came: FrameNote, preferred_model: str | None) -> Verdict:

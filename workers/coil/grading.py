@@ -102,7 +102,7 @@ class GradingRules(_Section):
         blocking = list(_too_many(self.block, counts, "block"))
         holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, closed)]
         decision: Decision = "block" if blocking else "hold" if holding else "release"
-        return Grade(decision=decision, reasons=tuple([*blocking, *holding] or [_fine(counts)]))
+        return Grade(decision=decision, reasons=tuple([*blocking, *holding] or [_fine(counts, cameras)]))
 
     def _unseen(self, cameras: Sequence[CameraCoverage], closed: CloseReason) -> Iterator[str]:
         if closed != "complete":
@@ -114,7 +114,8 @@ class GradingRules(_Section):
             if camera.share < self.coverage.least_share:
                 # Rounded down: what is too little must not read as enough.
                 share = math.floor(camera.share * 1_000) / 1_000
-                yield f"{name}: {share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
+                needed = f"{share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
+                yield f"{name}: {needed}{_dark((camera,))}"
             if camera.unreadable or camera.missing:
                 yield f"{name}: {camera.unreadable} unreadable and {camera.missing} missing frames"
 
@@ -129,13 +130,21 @@ def _too_many(rules: CountRules, counts: Counter[Severity], decision: str) -> It
             yield f"{_events(counts[severity], severity)} ({decision} from {limit})"
 
 
-def _fine(counts: Counter[Severity]) -> str:
+def _fine(counts: Counter[Severity], cameras: Sequence[CameraCoverage]) -> str:
     found = [
         _events(counts[severity], severity)
         for severity in ("severe", "moderate", "minor")
         if counts[severity]
     ]
-    return f"within the limits: {', '.join(found)}" if found else "no defect found, everything inspected"
+    dark = _dark(cameras)
+    if found:
+        return f"within the limits: {', '.join(found)}{dark}"
+    return f"no defect found{dark or ', everything inspected'}"
+
+
+def _dark(cameras: Sequence[CameraCoverage]) -> str:
+    frames = sum(camera.dark for camera in cameras)
+    return f"; no strip to be seen in {frames} frame{'' if frames == 1 else 's'}" if frames else ""
 
 
 def _events(count: int, severity: str) -> str:

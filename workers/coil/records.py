@@ -12,6 +12,8 @@ from workers.inspection.records import UNKNOWN, DefectClass, ModelIdentity, Poin
 Decision = Literal["release", "hold", "block"]
 Severity = Literal["minor", "moderate", "severe"]
 HoleReason = Literal["missing", "unreadable", "dark", "never started"]
+CameraKey = tuple[Side, str]
+"""Side and id of a camera, which are its own on a line."""
 CloseReason = Literal["complete", "grace time passed", "idle"]
 
 
@@ -131,13 +133,20 @@ class Hole(Record):
 
 
 class CameraCoverage(Record):
-    """The account of one camera: sent = inspected + unreadable + missing."""
+    """The account of one camera: sent = inspected + unreadable + missing.
+
+    Attributes:
+        dark: of those inspected, frames that show no strip where it should be.
+        inspected_mm: length of strip that was seen, without dark frames.
+        share: that of the coil's length.
+    """
 
     band: CameraBand
     sent: int
     inspected: int
     unreadable: int
     missing: int
+    dark: int = 0
     inspected_mm: Millimetres
     share: Share
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from math import inf
 from statistics import median_low
 
 Sighting = tuple[float, float]
@@ -12,7 +14,7 @@ Sighting = tuple[float, float]
 
 
 class EdgeSightings:
-    """One edge of one side, seen frame by frame in any order; 16 bytes a frame, for coils are long."""
+    """One edge as one camera saw it, frame by frame in any order; 16 bytes a frame, for coils are long."""
 
     def __init__(self) -> None:
         self._along_mm = array("d")
@@ -23,9 +25,8 @@ class EdgeSightings:
         self._along_mm.append(along_mm)
         self._across_mm.append(across_mm)
 
-    def in_order(self) -> list[Sighting]:
-        """The sightings along the strip."""
-        return sorted(zip(self._along_mm, self._across_mm, strict=True))
+    def __iter__(self) -> Iterator[Sighting]:
+        return zip(self._along_mm, self._across_mm, strict=True)
 
     @property
     def across_mm(self) -> Iterable[float]:
@@ -33,14 +34,21 @@ class EdgeSightings:
         return self._across_mm
 
 
-def nearest_edge_mm(sightings: list[Sighting], along_mm: float) -> float | None:
+def in_order(edges: Iterable[EdgeSightings]) -> list[Sighting]:
+    """All sightings of an edge along the strip."""
+    return sorted(chain.from_iterable(edges))
+
+
+def nearest_edge_mm(sightings: list[Sighting], along_mm: float, within_mm: float = inf) -> float | None:
     """The edge as seen nearest to a position; the earlier sighting of two as near.
 
     Args:
         sightings: in order along the strip.
+        along_mm: the position.
+        within_mm: sightings as far away as this, or farther, say nothing.
     """
     at = bisect_left(sightings, (along_mm, float("-inf")))
-    near = sightings[max(0, at - 1) : at + 1]
+    near = [seen for seen in sightings[max(0, at - 1) : at + 1] if abs(seen[0] - along_mm) < within_mm]
     return min(near, key=lambda seen: (abs(seen[0] - along_mm), seen))[1] if near else None
 
 

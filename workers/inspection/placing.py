@@ -9,6 +9,8 @@ from workers.inspection.records import Finding, FrameResult, Inspection, Region
 
 DECIMALS = 3
 """Micrometres. Finer digits would be float noise, and the same on no two machines."""
+LEAST_STRIP_PX = 32
+"""Less than that between two edges is no strip: a column of the sensor that is stuck, in the dark."""
 
 
 def place(header: FrameHeader, result: FrameResult) -> Inspection:
@@ -18,7 +20,7 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
         header: who the frame is and where its pixels lie on the strip.
         result: what was found in its pixels, perhaps in another frame of equal pixels.
     """
-    shows_strip = result.strip_right != 0
+    left, right = _strip(result)
     return Inspection(
         line=header.line,
         coil=header.coil,
@@ -36,9 +38,8 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
         status=result.status,
         reason=result.reason,
         model=result.model,
-        shows_strip=shows_strip,
-        left_edge_mm=_edge(header, result.strip_left) if shows_strip else None,
-        right_edge_mm=_edge(header, result.strip_right) if shows_strip else None,
+        left_edge_mm=_edge(header, left),
+        right_edge_mm=_edge(header, right),
         findings=tuple(_finding(header, region) for region in result.regions),
         further_findings=result.further_regions,
         further_area_mm2=_area(header, result.further_area_px),
@@ -74,6 +75,13 @@ def _along(header: FrameHeader, row: int) -> float:
 
 def _across(header: FrameHeader, column: int) -> float:
     return round(header.across_mm + column * header.mm_per_column, DECIMALS)
+
+
+def _strip(result: FrameResult) -> tuple[int | None, int | None]:
+    """Columns of the strip's edges; both 0 where there is no strip."""
+    left, right = result.strip_left, result.strip_right
+    has_strip = left is None or right is None or right - left >= LEAST_STRIP_PX
+    return (left, right) if has_strip else (0, 0)
 
 
 def _edge(header: FrameHeader, column: int | None) -> float | None:

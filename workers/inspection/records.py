@@ -140,9 +140,8 @@ class Inspection(Record):
 
     Attributes:
         digest: the frame header's; tells equal duplicates from conflicting ones.
-        shows_strip: False where the whole frame is as dark as what lies beside the strip; old records do not
-            have it.
-        left_edge_mm, right_edge_mm: strip edges across, None where the edge is not in this frame.
+        left_edge_mm, right_edge_mm: strip edges across, None where the edge is not in this frame; equal where
+            there is no strip in it.
     """
 
     schema_version: Literal[1] = 1
@@ -163,12 +162,18 @@ class Inspection(Record):
     status: Status
     reason: str | None = None
     model: ModelIdentity | None = None
-    shows_strip: bool = True
     left_edge_mm: Millimetres | None = None
     right_edge_mm: Millimetres | None = None
     findings: tuple[Finding, ...] = ()
     further_findings: PixelCount = 0
     further_area_mm2: Area = 0.0
+
+    @property
+    def strip_mm(self) -> float:
+        """Width of the strip in this frame; 0 where no strip is to be seen."""
+        left = self.across_mm if self.left_edge_mm is None else self.left_edge_mm
+        right = self.right_edge_mm
+        return (self.across_mm + self.width * self.mm_per_column if right is None else right) - left
 
     @model_validator(mode="after")
     def _ends_within_bounds(self) -> Self:

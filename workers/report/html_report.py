@@ -95,7 +95,7 @@ def key_figures(report: CoilReport) -> list[Figure]:
     left, right = report.strip_left_mm, report.strip_right_mm
     width = f"{numbers.millimetres(right - left)} mm" if left is not None and right is not None else "\u2013"
     edges = "between its edges" if width != "\u2013" else "edges not seen"
-    unread = sum(camera.unreadable + camera.missing for camera in report.cameras)
+    unread = sum(camera.unreadable + camera.missing + camera.dark for camera in report.cameras)
     total_area = sum(event.area_mm2 for event in report.events)
     widest = max((max(event.length_mm, event.width_mm) for event in report.events), default=None)
     longest = f"longest {numbers.millimetres(widest)} mm" if widest is not None else "no events"

@@ -62,7 +62,7 @@ def inspection(sequence: int, *findings: Finding, camera: str = "left", **change
 
 def dark(sequence: int, **changes: Any) -> Inspection:
     """A frame in which no strip is to be seen."""
-    return inspection(sequence, shows_strip=False, **changes)
+    return inspection(sequence, **({"left_edge_mm": 0.0, "right_edge_mm": 0.0} | changes))
 
 
 def unreadable(sequence: int, reason: str = "PNG is cut off", **changes: Any) -> Inspection:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -185,67 +186,112 @@ def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
     assert account().report(account().close_record("idle"), RULES).coverage_share == 0
 
 
-def dark_right_camera(*sightings: dict[str, float]) -> CoilReport:
-    """Of a camera that sees these edges in turn, beside one that sees no strip for half of the coil."""
+def two_cameras(left: Sequence[Inspection], right: Sequence[Inspection]) -> CoilReport:
+    """Of a whole coil; the bands reach from 0 to 200 mm and from 180 to 380 mm."""
     coil = account()
     coil.add_opened(opened("left", "right"))
-    for sequence in range(4):
-        edges = sightings[sequence % len(sightings)]
-        coil.add(inspection(sequence, **edges))
-        coil.add((inspection if sequence < 2 else dark)(sequence, camera="right"))
-    for camera in ("left", "right"):
-        coil.add_closed_camera(closed(4, camera))
+    for record in (*left, *right):
+        coil.add(record)
+    coil.add_closed_camera(closed(len(left), "left"))
+    coil.add_closed_camera(closed(len(right), "right"))
     return coil.report(coil.close_record("complete"), RULES)
 
 
+def lit(
+    edges_mm: Sequence[float | None], camera: str = "left", edge: str = "right_edge_mm"
+) -> list[Inspection]:
+    """Frames that see the strip's edge there, or do not see it."""
+    return [inspection(n, camera=camera, **{edge: at}) for n, at in enumerate(edges_mm)]
+
+
+def rights_dark_from(first: int, frames: int, edge_mm: float | None) -> list[Inspection]:
+    """Frames of the right camera, which sees the strip up to an edge until its lamp fails."""
+    seen = lit([edge_mm] * first, "right")
+    return [*seen, *(dark(n, camera="right") for n in range(first, frames))]
+
+
 @pytest.mark.parametrize(
-    "sightings",
+    "left",
     [
-        ({},),
-        ({"left_edge_mm": 10.0},),
-        ({"right_edge_mm": 250.0},),
-        ({"right_edge_mm": 330.0}, {"right_edge_mm": 330.0}, {"right_edge_mm": 40.0}),
+        lit([None] * 4),
+        lit([10.0] * 4, edge="left_edge_mm"),
+        lit([330.0] * 4),
+        lit([201.0] * 4),
+        lit([95.0] * 4),
     ],
-    ids=["no edge seen", "the other edge seen", "an edge in the dark camera's band", "mostly there"],
+    ids=[
+        "no edge",
+        "the other edge",
+        "an edge in the band",
+        "just in the band",
+        "a false edge: half the bar",
+    ],
 )
+@pytest.mark.parametrize("edge_mm", [None, 330.0])
 def test_a_coil_is_held_where_a_camera_grows_dark_above_the_strip(
-    sightings: tuple[dict[str, float], ...],
+    left: list[Inspection], edge_mm: float | None
 ) -> None:
-    report = dark_right_camera(*sightings)
+    report = two_cameras(left, rights_dark_from(2, 4, edge_mm))
 
     (hole,) = report.holes
     assert (hole.camera, hole.start_mm, hole.end_mm, hole.reason) == ("right", 200, 400, "dark")
-    assert [camera.share for camera in report.cameras] == [1, 0.5]
+    assert [(camera.share, camera.dark) for camera in report.cameras] == [(1, 0), (0.5, 2)]
     assert report.grade.decision == "hold"
-    assert report.grade.reasons == ("camera top/right: 50.0% inspected, at least 99.5% needed",)
+    needed = "camera top/right: 50.0% inspected, at least 99.5% needed"
+    assert report.grade.reasons == (f"{needed}; no strip to be seen in 2 frames",)
 
 
-@pytest.mark.parametrize("right_edge_mm", [150.0, 180.0, 199.0])
-def test_a_camera_that_looks_past_a_narrow_strip_sees_no_strip_and_holds_nothing(
-    right_edge_mm: float,
-) -> None:
-    """It looks from 180 mm on."""
-    report = dark_right_camera({"right_edge_mm": right_edge_mm})
+def test_a_coil_that_no_camera_sees_is_held() -> None:
+    report = two_cameras([dark(n) for n in range(3)], rights_dark_from(0, 3, None))
 
-    assert (report.holes, report.coverage_share, report.grade.decision) == ((), 1, "release")
+    assert [(hole.camera, hole.reason) for hole in report.holes] == [("left", "dark"), ("right", "dark")]
+    assert (report.coverage_share, report.grade.decision) == (0, "hold")
 
 
-def test_a_camera_past_the_drive_side_edge_holds_nothing_either() -> None:
-    coil = account()
-    coil.add_opened(opened("left", "right"))
-    coil.add(dark(0))
-    coil.add(inspection(0, camera="right", left_edge_mm=215.0))
+@pytest.mark.parametrize("edge_mm", [150.0, 180.0, 200.0])
+def test_a_camera_past_a_narrow_strip_holds_nothing(edge_mm: float) -> None:
+    report = two_cameras(lit([edge_mm] * 4), rights_dark_from(0, 4, None))
 
-    assert coil.report(coil.close_record("idle"), RULES).coverage_share == 1
+    assert (report.holes, report.coverage_share) == ((), 1)
+    assert report.grade.reasons == ("no defect found, everything inspected",)
+
+
+@pytest.mark.parametrize(("edge_mm", "dark_frames"), [(215.0, 0), (180.0, 0), (179.0, 3)])
+def test_a_camera_past_the_drive_side_edge(edge_mm: float, dark_frames: int) -> None:
+    report = two_cameras([dark(n) for n in range(3)], lit([edge_mm] * 3, "right", "left_edge_mm"))
+
+    assert [camera.dark for camera in report.cameras] == [dark_frames, 0]
+
+
+def test_strip_that_wanders_out_of_a_camera_explains_each_dark_frame() -> None:
+    edges = [172.0, 212.0, 252.0, 212.0] * 3
+    left = lit([edge if edge < 200 else None for edge in edges])
+    right = [
+        dark(n, camera="right") if edge < 180 else inspection(n, camera="right", right_edge_mm=edge)
+        for n, edge in enumerate(edges)
+    ]
+
+    assert two_cameras(left, right).grade.decision == "release"
+    # A frame more that is dark, where the left one sees strip to its border.
+    right[1] = dark(1, camera="right")
+    assert [hole.reason for hole in two_cameras(left, right).holes] == ["dark"]
 
 
 def test_edges_of_the_other_side_excuse_no_dark_camera() -> None:
     coil = account()
     coil.add(dark(0))
-    coil.add(inspection(0, side="bottom", left_edge_mm=300.0))
+    coil.add(inspection(0, side="bottom", left_edge_mm=190.0))
 
     (hole,) = coil.report(coil.close_record("idle"), RULES).holes
     assert (hole.side, hole.reason) == ("top", "dark")
+
+
+def test_few_dark_frames_are_told_where_the_coil_is_released() -> None:
+    frames = 400
+    report = two_cameras(lit([None] * frames), [*rights_dark_from(399, frames, None)])
+
+    assert report.grade.decision == "release"
+    assert report.grade.reasons == ("no defect found; no strip to be seen in 1 frame",)
 
 
 ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (

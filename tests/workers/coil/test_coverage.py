@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ingest.records import DroppedFrames
 from tests.workers.coil.records import FRAME_MM, band, closed, dark, inspection, unreadable
 from workers.coil.coverage import CameraAccount, missing_frames
+from workers.coil.dark_frames import Outlook
 from workers.coil.records import Hole
 from workers.inspection.records import Inspection
 
@@ -98,6 +99,7 @@ def test_unreadable_neighbours_of_one_cause_are_one_hole() -> None:
 
 def test_dark_frames_are_holes_but_where_the_camera_looks_past_the_strip() -> None:
     account = camera(*map(inspection, (0, 4)), dark(1), dark(2), unreadable(3), frames=5)
+    ends_before = Outlook(BAND, [], [(150.0, -5.0), (250.0, 60.0)])
 
     assert [(extent(hole), hole.detail) for hole in account.holes(BAND, 500)] == [
         ((100, 300, 2, "dark"), "frames 1 to 2: no strip to be seen"),
@@ -105,12 +107,35 @@ def test_dark_frames_are_holes_but_where_the_camera_looks_past_the_strip() -> No
     ]
     coverage = account.coverage(BAND, 500)
     assert (coverage.sent, coverage.inspected, coverage.unreadable, coverage.missing) == (5, 4, 1, 0)
-    assert (coverage.inspected_mm, coverage.share) == (200, 0.4)
+    assert (coverage.dark, coverage.inspected_mm, coverage.share) == (2, 200, 0.4)
 
-    assert [extent(hole) for hole in account.holes(BAND, 500, beside_strip=True)] == [
-        (300, 400, 1, "unreadable")
+    assert [extent(hole) for hole in account.holes(BAND, 500, ends_before)] == [
+        (200, 300, 1, "dark"),
+        (300, 400, 1, "unreadable"),
     ]
-    assert account.coverage(BAND, 500, beside_strip=True).share == 0.8
+    coverage = account.coverage(BAND, 500, ends_before)
+    assert (coverage.dark, coverage.share) == (1, 0.6)
+
+
+def test_a_frame_that_could_not_be_read_and_then_shows_no_strip_is_dark() -> None:
+    account = camera(unreadable(0), dark(0, digest=unreadable(0).digest), frames=1)
+
+    assert [extent(hole) for hole in account.holes(BAND, 100)] == [(0, 100, 1, "dark")]
+    coverage = account.coverage(BAND, 100)
+    assert (coverage.inspected, coverage.unreadable, coverage.dark) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("lit_mm", "beside"),
+    [((), True), ((30.0, 70.0), True), ((100.0,), True), ((101.0,), False), ((101.0, 200.0, 3.0), False)],
+)
+def test_a_camera_stands_beside_the_strip_where_it_sees_but_a_sliver(
+    lit_mm: tuple[float, ...], beside: bool
+) -> None:
+    lit = [inspection(n, right_edge_mm=width) for n, width in enumerate(lit_mm)]
+
+    assert camera(*lit, dark(9)).stands_beside_strip is beside
+    assert not camera(*lit, unreadable(9)).stands_beside_strip
 
 
 @pytest.mark.parametrize("account", [camera(), camera(frames=0)], ids=["silent", "closed-at-once"])

@@ -5,7 +5,7 @@ import pytest
 from ingest.records import FrameHeader
 from tests.workers.inspection.segmentations import frame, strip
 from workers.inspection.placing import finding_id, place
-from workers.inspection.records import FrameResult, ModelIdentity, Region
+from workers.inspection.records import FrameResult, Inspection, ModelIdentity, Region
 
 MODEL = ModelIdentity(name="csnet", version="1", digest="ab" * 16)
 REGION = Region(
@@ -65,18 +65,24 @@ def test_an_unreadable_frame_keeps_its_place_and_reason() -> None:
     assert placed.along_mm == 1000
 
 
-def test_a_frame_without_strip_has_no_edges_and_says_so() -> None:
-    placed = place(header(), FrameResult(status="inspected", model=MODEL, strip_left=0, strip_right=0))
-
-    assert (placed.left_edge_mm, placed.right_edge_mm) == (None, None)
-    assert not placed.shows_strip
-
-
-@pytest.mark.parametrize("edges", [(None, None), (3, None), (None, 90), (3, 90)])
-def test_a_frame_with_strip_says_so(edges: tuple[int | None, int | None]) -> None:
+@pytest.mark.parametrize("edges", [(0, 0), (40, 57), (40, 71)])
+def test_no_strip_and_a_stuck_column_in_the_dark_leave_a_frame_without_strip(edges: tuple[int, int]) -> None:
     result = FrameResult(status="inspected", model=MODEL, strip_left=edges[0], strip_right=edges[1])
 
-    assert place(header(), result).shows_strip
+    placed = place(header(), result)
+
+    assert (placed.left_edge_mm, placed.right_edge_mm, placed.strip_mm) == (200, 200, 0)
+    assert Inspection.from_json(placed.to_json()).strip_mm == 0
+
+
+@pytest.mark.parametrize(
+    ("edges", "strip_mm"),
+    [((None, None), 37.5), ((3, None), 36.75), ((None, 90), 22.5), ((None, 8), 2), ((40, 72), 8)],
+)
+def test_the_width_of_strip_in_a_frame(edges: tuple[int | None, int | None], strip_mm: float) -> None:
+    result = FrameResult(status="inspected", model=MODEL, strip_left=edges[0], strip_right=edges[1])
+
+    assert place(header(), result).strip_mm == strip_mm
 
 
 def test_positions_carry_no_float_noise() -> None:
