@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import mean
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 
+from benchmarks.ablation import VARIANTS, Ablation, Run, measured_ablation
 from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
 from benchmarks.accuracy.gallery import BEST, ROWS, TILES
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
@@ -68,6 +70,16 @@ of full scale, `s` salt and pepper, its share of all pixels in percent.
 
 {rows}
 """
+ABLATION = """\
+## Parts of CoilNet
+
+One part of `coilnet-narrow` changed at a time (`python -m benchmarks.ablation`): {runs} trainings of
+300 steps, {seeds} seeds of each variant, {images} held-out training images. IoU is at half saliency, MAE of
+maps as they are: means over the seeds, and the lowest and highest IoU. Differences within that range say
+nothing, and 300 steps are few: what a part is worth at the end of a long training may differ.
+
+{rows}
+"""
 FAILURES = """\
 ## What {model} gets most wrong
 
@@ -111,11 +123,12 @@ def results_page(folder: Path = FOLDER) -> str:
     shipped = [section for protocol, section in sections.items() if not protocol.narrow]
     narrow = [section for protocol, section in sections.items() if protocol.narrow]
     plot = "![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n"
-    pruned = curves()
+    pruned, ablation = curves(), measured_ablation()
     return "\n".join(
         [
             *(HEAD, *shipped, levels, plot),
             *([NARROW, *narrow] if narrow else []),
+            *([_ablation_section(ablation)] if ablation.runs else []),
             *([_pruning_section(pruned)] if pruned else []),
             FAILURES.format(model=BEST, tiles=TILES, rows=ROWS),
         ]
@@ -189,6 +202,27 @@ def _pruning_section(pruned: list[Curve]) -> str:
         left = ", ".join(f"{count:,}" for count in dict.fromkeys(point.parameters for point in points))
         rows.append(f"| {left} | {' | '.join(f'{100 * point.iou:.1f}' for point in points)} |")
     return PRUNING.format(images=pruned[0].images, rows="\n".join(rows))
+
+
+def _ablation_section(ablation: Ablation) -> str:
+    rows = ["| CoilNet | parameters | multiply-accumulates | IoU | lowest, highest | MAE |", f"|{'---|' * 6}"]
+    for variant in VARIANTS:
+        runs = [run for run in ablation.runs if run.variant == variant]
+        if runs:
+            rows.append(_ablation_row(variant, runs))
+    return ABLATION.format(
+        runs=len(ablation.runs),
+        seeds=len({run.seed for run in ablation.runs}),
+        images=ablation.images,
+        rows="\n".join(rows),
+    )
+
+
+def _ablation_row(variant: str, runs: Sequence[Run]) -> str:
+    ious = [100 * run.iou for run in runs]
+    mae = 100 * mean(run.mae for run in runs)
+    costs = f"{runs[0].parameters:,} | {runs[0].macs / 1e9:.2f} G"
+    return f"| {variant} | {costs} | {mean(ious):.1f} | {min(ious):.1f}, {max(ious):.1f} | {mae:.2f} |"
 
 
 def _section(protocol: Protocol, ours: list[Evaluation], others: list[Published]) -> str:

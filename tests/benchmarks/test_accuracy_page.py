@@ -1,0 +1,20 @@
+"""docs/results.md is what its command makes of the figures that are committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.ablation import SEEDS, VARIANTS, measured_ablation, variants
+from benchmarks.accuracy.page import results_page
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text("utf-8") == results_page(), "run python -m benchmarks.accuracy page"
+
+
+def test_every_variant_was_trained_by_the_recipe_that_ships() -> None:
+    runs = {(run.variant, run.seed): run.recipe for run in measured_ablation().runs}
+    assert runs == {(variant, recipe.seed): recipe.digest for variant, recipe in variants()}
+    assert len(runs) == len(VARIANTS) * len(SEEDS)
