@@ -39,6 +39,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "96 channels": {"knobs": {"pretrained": True, "channels": 96}},
     "no refinement": {"knobs": {"pretrained": True, "refinement": False}},
     "BCE and IoU in the place of structure": {"loss": {"bce": 1.0, "ssim": 0.0, "iou": 1.0}},
+    # An encoder that begins anew learns at the full rate.
     "no ImageNet weights": {"knobs": {}, "encoder_rate_factor": 1.0},
 }
 """Settings that count instead of the recipe's."""

@@ -306,9 +306,8 @@ class CoilAccount:
         """What other cameras say of the strip in this one's band, where it may stand beside the strip."""
         if not camera.stands_beside_strip:
             return None
-        others = [key for key in self._cameras if key[0] == band.side and key[1] != band.camera]
         left, right = (
-            in_order(edges[key] for key in others if key in edges)
+            in_order(seen for key, seen in edges.items() if key[0] == band.side and key[1] != band.camera)
             for edges in (self._left_edges, self._right_edges)
         )
         return Outlook(band, left, right)

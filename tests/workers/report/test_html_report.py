@@ -122,6 +122,16 @@ def test_the_grade_and_its_reasons_lead_the_page(decision: str) -> None:
     assert text.index("because of x") < text.index("and of y") < text.index("Coil map")
 
 
+def test_frames_without_strip_are_no_inspected_ones() -> None:
+    lit = example.report()
+    unlit = lit.cameras[1].model_copy(update={"dark": 7})
+    text = html_report(lit.model_copy(update={"cameras": (lit.cameras[0], unlit)}))
+
+    assert "3 frames not inspected" in html_report(lit)
+    assert "10 frames not inspected" in text
+    assert '<td class="number bad">7</td>' in text
+
+
 def test_only_small_jpegs_in_base64_become_pictures() -> None:
     png = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     large = base64.b64encode(b"\xff\xd8\xff" + bytes(70_000)).decode()
