@@ -14,6 +14,7 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ingest.addresses import Address
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection, LocalFile
 from ingest.spool_outbox import WhenFull
 from workers.coil.joining import JoiningSettings
@@ -22,7 +23,6 @@ from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
 Count = Annotated[int, Field(ge=1)]
 
-DEFAULT_KAFKA_PORT = 9092
 DEFAULT_REDIS_PORT = 6379
 WEIGHTS_SUFFIX = ".safetensors"
 NO_CLASSIFIER = "none"
@@ -134,6 +134,11 @@ class RaySettings(Section):
     inspectors: Count = 2
     cpus: Count = 2
     object_store_mb: Annotated[int, Field(ge=80)] = 256
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        return None if address is None else str(Address.parse(address))
 
     @property
     def embedded(self) -> bool:

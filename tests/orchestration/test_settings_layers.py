@@ -83,8 +83,25 @@ def test_embedded_can_be_asked_for_at_a_given_address() -> None:
         ("", {"COILWATCH_RAY__INSPECTOR": "1"}, r"did you mean COILWATCH_RAY__INSPECTORS\?"),
         ("", {"COILWATCH_RAY__INSPECTORS": "two"}, "environment COILWATCH_RAY__INSPECTORS: .*'two'"),
         ("", {"COILWATCH_REDIS__URL": "http://x"}, "expected redis://, rediss:// or unix://"),
+        (
+            "",
+            {"COILWATCH_KAFKA__BOOTSTRAP_SERVERS": "a:1,kafka"},
+            r"BOOTSTRAP_SERVERS: kafka\.bootstrap_servers: expected HOST:PORT, got 'kafka'$",
+        ),
+        ("[ray]\naddress = 'auto'", {}, "toml: ray.address: expected HOST:PORT, got 'auto'$"),
     ],
-    ids=["key", "section", "section as value", "syntax", "value", "variable", "variable value", "url"],
+    ids=[
+        "key",
+        "section",
+        "section as value",
+        "syntax",
+        "value",
+        "variable",
+        "variable value",
+        "url",
+        "servers",
+        "head",
+    ],
 )
 def test_what_does_not_fit_is_refused_by_name(
     content: str, environment: dict[str, str], message: str, tmp_path: Path
