@@ -47,9 +47,11 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
         The settings with the addresses of what runs and the report store of the application.
 
     Raises:
+        SettingsError: a certificate or key that the settings name cannot be read.
         StackError: a part or the application could not be started.
     """
     tell = progress or (lambda _line: None)
+    stack.settings.check_files()
     _wait_for_named(stack.settings, tell)
     stack.up(progress=progress)
     tell("Deploying frame workers, inspectors and the coil worker ...")
