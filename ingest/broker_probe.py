@@ -6,13 +6,11 @@ open behind it; so we knock first.
 
 from __future__ import annotations
 
-import socket
 import time
 
 from ingest.errors import PublishError
 from ingest.kafka import KafkaConnection
 
-DEFAULT_PORT = 9092
 RETRY_S = 0.1
 
 
@@ -22,27 +20,14 @@ def wait_for_broker(connection: KafkaConnection, timeout_s: float) -> None:
     Raises:
         PublishError: none did in time; names the servers and the last cause.
     """
-    servers = connection.bootstrap_servers.split(",")
+    servers = connection.servers
     ends_at = time.monotonic() + timeout_s
     while True:
         for server in servers:
-            cause = _knock(server, max(RETRY_S, (ends_at - time.monotonic()) / len(servers)))
+            cause = server.refusal(max(RETRY_S, (ends_at - time.monotonic()) / len(servers)))
             if cause is None:
                 return
         if time.monotonic() + RETRY_S > ends_at:
             where = connection.bootstrap_servers
             raise PublishError(f"no Kafka broker at {where} within {timeout_s:g} s: {cause}")
         time.sleep(RETRY_S)
-
-
-def _knock(server: str, timeout_s: float) -> str | None:
-    """Why a server does not accept a connection; None when it does."""
-    host, colon, port = server.strip().rpartition(":")
-    try:
-        number = int(port) if colon else DEFAULT_PORT
-        with socket.create_connection((host.strip("[]") if colon else port, number), timeout_s):
-            return None
-    except ValueError:
-        return f"expected HOST:PORT, got {server!r}"
-    except OSError as error:
-        return error.strerror or str(error)

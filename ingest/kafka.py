@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, field_validator
+
+from ingest.addresses import Address, parse_addresses
 
 FRAMES_TOPIC = "coilwatch.frames"
 INSPECTIONS_TOPIC = "coilwatch.inspections"
@@ -26,7 +28,11 @@ LocalFile = Annotated[Path, AfterValidator(Path.absolute)]
 
 
 class KafkaConnection(BaseModel):
-    """Where Kafka is and how to speak to it: plain, TLS, SASL, or SASL over TLS."""
+    """Where Kafka is and how to speak to it: plain, TLS, SASL, or SASL over TLS.
+
+    Attributes:
+        bootstrap_servers: `host:port` of one broker at least, separated by commas.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,10 +47,20 @@ class KafkaConnection(BaseModel):
     tls_key_password: SecretStr | None = None
     tls_check_hostname: bool = True
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_addresses(cls, servers: str) -> str:
+        return ",".join(str(server) for server in parse_addresses(servers))
+
+    @property
+    def servers(self) -> tuple[Address, ...]:
+        """The bootstrap servers, one by one."""
+        return parse_addresses(self.bootstrap_servers)
+
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments that every kafka-python client takes."""
         options: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "bootstrap_servers": [str(server) for server in self.servers],
             "security_protocol": self.security_protocol,
         }
         if self.security_protocol.startswith("SASL"):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -46,23 +44,6 @@ CLOSE_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class PublishProgress:
-    """How far publishing has come.
-
-    Attributes:
-        frames_sent: handed to the publisher.
-        frames_acknowledged: of these, durable in Kafka.
-        bytes_acknowledged: encoded pixels of the acknowledged frames.
-        bytes_in_flight: handed over and not acknowledged.
-    """
-
-    frames_sent: int
-    frames_acknowledged: int
-    bytes_acknowledged: int
-    bytes_in_flight: int
-
-
 def frame_partition(header: FrameHeader, partitions: int) -> int:
     """The partition of a frame: runs of `FRAMES_PER_RUN`, each camera beginning somewhere else."""
     start = zlib.crc32(camera_key(header))
@@ -82,7 +63,6 @@ class Publisher:
     Args:
         connection: where Kafka is.
         max_bytes_in_flight: `send` waits while this many bytes are not acknowledged.
-        on_progress: called after each acknowledged frame, on the client's network thread: be brief.
         connect_timeout_s: how long to look for a broker.
         delivery_timeout_s: how long a record is tried.
 
@@ -95,15 +75,12 @@ class Publisher:
         connection: KafkaConnection,
         *,
         max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
-        on_progress: Callable[[PublishProgress], None] | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
         self._servers = connection.bootstrap_servers
         self._window = ByteWindow(max_bytes_in_flight)
-        self._on_progress = on_progress
         self._delivery_timeout_s = delivery_timeout_s
-        self._frames_sent = self._frames_acknowledged = self._bytes_acknowledged = 0
         wait_for_broker(connection, connect_timeout_s)
         with bootstrap_cause(connection) as cause:
             try:
@@ -115,16 +92,6 @@ class Publisher:
         except PublishError:
             self.close()
             raise
-
-    @property
-    def progress(self) -> PublishProgress:
-        """How far publishing has come."""
-        return PublishProgress(
-            self._frames_sent,
-            self._frames_acknowledged,
-            self._bytes_acknowledged,
-            self._window.bytes_in_flight,
-        )
 
     def open_coil(self, opened: CoilOpened) -> None:
         """Publish that a coil begins, and wait until it is durable: no frame may come before it.
@@ -157,8 +124,7 @@ class Publisher:
         name = f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
         partition = frame_partition(header, self._partitions())
         headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, new_trace_context())]
-        self._frames_sent += 1
-        self._publish(name, camera_key(header), frame.data, headers, partition, is_frame=True)
+        self._publish(name, camera_key(header), frame.data, headers, partition)
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, after all frames are durable, and wait for it.
@@ -217,7 +183,6 @@ class Publisher:
         headers: list[tuple[str, bytes]],
         partition: int | None,
         *,
-        is_frame: bool = False,
         topic: str = FRAMES_TOPIC,
     ) -> None:
         self._raise_failure()
@@ -229,16 +194,11 @@ class Publisher:
             failure = self._error(name, error)
             self._window.leave(len(value), failure)
             raise failure from None
-        sent.add_callback(self._acknowledged, len(value), is_frame)
+        sent.add_callback(self._acknowledged, len(value))
         sent.add_errback(self._failed, len(value), name)
 
-    def _acknowledged(self, size: int, is_frame: bool, _metadata: object) -> None:
-        if is_frame:
-            self._frames_acknowledged += 1
-            self._bytes_acknowledged += size
+    def _acknowledged(self, size: int, _metadata: object) -> None:
         self._window.leave(size)
-        if is_frame and self._on_progress:
-            self._on_progress(self.progress)
 
     def _failed(self, size: int, name: str, error: BaseException) -> None:
         self._window.leave(size, self._error(name, error))

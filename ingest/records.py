@@ -68,13 +68,14 @@ class Record(BaseModel):
 def first_problem(error: ValidationError) -> str:
     """The first problem of a validation error in one line: field, what was expected, what came."""
     problem = error.errors(include_url=False, include_context=False)[0]
-    if problem["type"] == "value_error" and not problem["loc"]:
-        # Of the record as a whole: the message says what came, the record itself would be no help.
-        return problem["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in problem["loc"]) or "record"
+    message = problem["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error" and (not where or ", got " in message):
+        # The message says what came; a record as a whole would be no help.
+        return f"{where}: {message}" if where else message
     came = repr(problem["input"])
     came = came if len(came) <= 60 else came[:57] + "..."
-    return f"{where}: {problem['msg']} (got {came})"
+    return f"{where or 'record'}: {message} (got {came})"
 
 
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)

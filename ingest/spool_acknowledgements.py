@@ -10,29 +10,23 @@ from ingest.spool_marks import CoilRun, Marks, coil_run
 
 
 class Acknowledgements:
-    """Entries taken from the source and not acknowledged to it, and a count of those that were.
+    """Entries taken from the source and not acknowledged to it.
 
     Args:
         marks: told of every acknowledged entry.
-
-    Attributes:
-        frames: acknowledged since this publisher began.
-        data_bytes: their encoded pixels.
     """
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
-        self._open: deque[tuple[int, Handed, int]] = deque()
+        self._open: deque[tuple[int, Handed]] = deque()
         self._lost: int | None = None
-        self.frames = 0
-        self.data_bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
     def expect(self, number: int, entry: Entry) -> None:
         """An entry was taken."""
-        self._open.append((number, entry.record, len(entry.data)))
+        self._open.append((number, entry.record))
 
     def lose(self, number: int) -> None:
         """An entry could not be kept: neither it nor any behind it is acknowledged any more."""
@@ -43,11 +37,7 @@ class Acknowledgements:
         number = number if self._lost is None else min(number, self._lost)
         acknowledged = []
         while self._open and self._open[0][0] < number:
-            _, record, size = self._open.popleft()
-            acknowledged.append(record)
-            if isinstance(record, FrameHeader):
-                self.frames += 1
-                self.data_bytes += size
+            acknowledged.append(self._open.popleft()[1])
         self.mark(acknowledged)
 
     def mark(self, records: list[Handed]) -> None:

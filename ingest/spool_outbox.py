@@ -138,12 +138,6 @@ class Outbox:
             now_s = self._now() if self._anything_waits else None
             return self._tally.backlog(now_s, self._spool.size_bytes, self._waiting_for)
 
-    @property
-    def acknowledged(self) -> tuple[int, int]:
-        """Frames acknowledged since this publisher began, and their encoded bytes."""
-        with self._changed:
-            return self._acknowledgements.frames, self._acknowledgements.data_bytes
-
     # The sender's thread.
 
     def next_to_send(self, timeout_s: float) -> tuple[int, Entry] | None:

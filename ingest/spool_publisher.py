@@ -12,7 +12,7 @@ from typing import Self
 
 from ingest.errors import BadImageError, IngestError, PublishError, SpoolError
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
-from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, PublishProgress, new_trace_context
+from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, new_trace_context
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
@@ -74,7 +74,6 @@ class SpoolingPublisher:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._now = now
-        self._frames_sent = 0
         self._closed = False
         self._stopping = threading.Event()
         self._spool = Spool(spool.directory, limit_bytes=spool.limit_bytes, open_with=spool.open_with)
@@ -94,12 +93,6 @@ class SpoolingPublisher:
         self._keeper = threading.Thread(target=self._keep, name="spool-keeper", daemon=True)
         self._keeper.start()
         self._sender = SpoolSender(connection, self._outbox, delivery_timeout_s)
-
-    @property
-    def progress(self) -> PublishProgress:
-        """How far publishing has come; acknowledged is what is in Kafka or on disk."""
-        frames, data_bytes = self._outbox.acknowledged
-        return PublishProgress(self._frames_sent, frames, data_bytes, self._outbox.backlog.data_bytes)
 
     @property
     def backlog(self) -> Backlog:
@@ -129,7 +122,6 @@ class SpoolingPublisher:
             raise BadImageError(f"expected a frame of at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}")
         if not self.has(frame.header):
             self._outbox.put(self._entry(frame.header, frame.data))
-            self._frames_sent += 1
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, unless that is known; wait until acknowledged.

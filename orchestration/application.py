@@ -143,6 +143,8 @@ class FrameWorkerReplica:
     """Runs a frame loop; a member of the frame workers' consumer group."""
 
     def __init__(self, settings: Settings, inspectors: DeploymentHandle[Any]) -> None:
+        # What cannot be read fails the deployment, with its one line, and not a thread.
+        settings.check_files()
         self._settings = settings
         self._inspectors = inspectors
         self._thread = LoopThread("frame worker", self._build)
@@ -176,18 +178,20 @@ class FrameWorkerReplica:
         self._thread.check()
 
     def __del__(self) -> None:
-        """Called by Serve, before it ends a replica that is replaced or withdrawn."""
-        self._thread.stop()
+        """Called by Serve, before it ends a replica: replaced, withdrawn, or not begun."""
+        if hasattr(self, "_thread"):
+            self._thread.stop()
 
 
 class CoilWorkerReplica:
     """Runs a coil loop; a member of the coil workers' consumer group, and the root of the application."""
 
     def __init__(self, settings: Settings, frame_workers: DeploymentHandle[Any]) -> None:
+        # What cannot be read fails the deployment, with its one line, and not a thread.
+        settings.check_files()
         self._settings = settings
         # Held, not called: it makes the frame workers part of the application that this deployment heads.
         self._frame_workers = frame_workers
-        # What cannot be read fails the deployment, with its one line, and not a thread.
         self._rules = GradingRules.load(settings.grading.file)
         self._writers = ReportWriters(ReportStore(settings.reports.store))
         self._thread = LoopThread("coil worker", self._build)
@@ -219,8 +223,9 @@ class CoilWorkerReplica:
         self._thread.check()
 
     def __del__(self) -> None:
-        """Called by Serve, before it ends a replica that is replaced or withdrawn."""
-        self._thread.stop()
+        """Called by Serve, before it ends a replica: replaced, withdrawn, or not begun."""
+        if hasattr(self, "_thread"):
+            self._thread.stop()
 
 
 def build_application(settings: Settings) -> serve.Application:

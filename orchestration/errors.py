@@ -1,7 +1,7 @@
 """Errors of orchestration.
 
 OrchestrationError
-├── SettingsError            a setting that is unknown or does not validate
+├── SettingsError            a setting that is unknown, does not validate, or names a file that is not there
 ├── InspectorsAwayError      no inspector has answered for long (retriable)
 ├── BrokenInspectorError     an inspector that fails at every frame (retriable)
 └── StackError               a part of the stack that cannot be started, reached or stopped
@@ -25,7 +25,7 @@ class OrchestrationError(Exception):
 
 
 class SettingsError(OrchestrationError):
-    """A setting that is unknown or does not validate."""
+    """A setting that is unknown, does not validate, or names a file that cannot be read."""
 
 
 class InspectorsAwayError(OrchestrationError):

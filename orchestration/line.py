@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from ingest.addresses import Address
 from ingest.kafka import KafkaConnection
 from orchestration.errors import OrchestrationError
 from orchestration.settings import DEFAULT_REDIS_PORT, Settings
 from orchestration.stack import Stack
-from orchestration.stack.processes import Deadline, listens
+from orchestration.stack.processes import Deadline
 from orchestration.stack.stack import Progress
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
@@ -46,9 +47,11 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
         The settings with the addresses of what runs and the report store of the application.
 
     Raises:
+        SettingsError: a certificate or key that the settings name cannot be read.
         StackError: a part or the application could not be started.
     """
     tell = progress or (lambda _line: None)
+    stack.settings.check_files()
     _wait_for_named(stack.settings, tell)
     stack.up(progress=progress)
     tell("Deploying frame workers, inspectors and the coil worker ...")
@@ -59,20 +62,20 @@ def _wait_for_named(settings: Settings, tell: Progress) -> None:
     """Wait until somebody listens at every address that the settings name; not for ever."""
     deadline = Deadline(NAMED_TIMEOUT_S)
     for address in _named_addresses(settings):
-        if not listens(address):
+        if not address.listens():
             tell(f"Waiting for {address}: nobody listens there yet ...")
-        while not listens(address) and not deadline.passed:
+        while not address.listens() and not deadline.passed:
             deadline.pause(POLL_S)
 
 
-def _named_addresses(settings: Settings) -> Iterator[str]:
+def _named_addresses(settings: Settings) -> Iterator[Address]:
     if not settings.kafka.embedded:
-        yield settings.kafka.bootstrap_servers.split(",")[0]
+        yield settings.kafka.servers[0]
     redis = urlsplit(settings.redis.url)
     if not settings.redis.embedded and redis.hostname:
-        yield f"{redis.hostname}:{redis.port or DEFAULT_REDIS_PORT}"
+        yield Address(redis.hostname, redis.port or DEFAULT_REDIS_PORT)
     if settings.ray.address:
-        yield settings.ray.address
+        yield Address.parse(settings.ray.address)
 
 
 def _deploy(settings: Settings) -> None:

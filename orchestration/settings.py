@@ -14,15 +14,16 @@ from platformdirs import user_state_path
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ingest.addresses import Address
 from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection, LocalFile
 from ingest.spool_outbox import WhenFull
+from orchestration.errors import SettingsError
 from workers.coil.joining import JoiningSettings
 from workers.inspection.settings import InspectionSettings
 from workers.streams.settings import CoilLoopSettings, FrameLoopSettings
 
 Count = Annotated[int, Field(ge=1)]
 
-DEFAULT_KAFKA_PORT = 9092
 DEFAULT_REDIS_PORT = 6379
 WEIGHTS_SUFFIX = ".safetensors"
 NO_CLASSIFIER = "none"
@@ -39,6 +40,15 @@ def _embedded_unless_named(data: object, address: str) -> object:
     if isinstance(data, dict) and data.get(address) is not None:
         return {"embedded": False} | data
     return data
+
+
+def _check_file(key: str, file: Path | None) -> None:
+    """Find out here what clients would tell as a server that does not answer, and try for ever."""
+    try:
+        if file is not None:
+            file.open("rb").close()
+    except OSError as error:
+        raise SettingsError(f"{key} {file}: expected a file, got {error.strerror}") from None
 
 
 class KafkaSettings(KafkaConnection):
@@ -66,7 +76,14 @@ class KafkaSettings(KafkaConnection):
         return _embedded_unless_named(data, "bootstrap_servers")
 
     def connection(self) -> KafkaConnection:
-        """What a client needs to reach Kafka."""
+        """What a client needs to reach Kafka.
+
+        Raises:
+            SettingsError: a certificate or key that it needs cannot be read.
+        """
+        if self.security_protocol.endswith("SSL"):
+            for name in ("tls_ca_file", "tls_certificate_file", "tls_key_file"):
+                _check_file(f"kafka.{name}", getattr(self, name))
         return KafkaConnection.model_construct(
             **{name: getattr(self, name) for name in KafkaConnection.model_fields}
         )
@@ -110,11 +127,16 @@ class RedisSettings(Section):
         return url
 
     def client_options(self) -> dict[str, Any]:
-        """Keyword arguments for `redis.Redis.from_url(url, ...)`."""
+        """Keyword arguments for `redis.Redis.from_url(url, ...)`.
+
+        Raises:
+            SettingsError: the certificates that it needs cannot be read.
+        """
         options: dict[str, Any] = {}
         if self.password is not None:
             options["password"] = self.password.get_secret_value()
         if self.tls_ca_file is not None and self.url.startswith("rediss://"):
+            _check_file("redis.tls_ca_file", self.tls_ca_file)
             options["ssl_ca_certs"] = str(self.tls_ca_file)
         return options
 
@@ -134,6 +156,11 @@ class RaySettings(Section):
     inspectors: Count = 2
     cpus: Count = 2
     object_store_mb: Annotated[int, Field(ge=80)] = 256
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, address: str | None) -> str | None:
+        return None if address is None else str(Address.parse(address))
 
     @property
     def embedded(self) -> bool:
@@ -244,6 +271,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is passed: reading file and environment is `settings_layers.load`'s work."""
         return (init_settings,)
+
+    def check_files(self) -> None:
+        """Find the certificates and keys of the servers that are named; ours have none.
+
+        Raises:
+            SettingsError: one cannot be read; names its setting.
+        """
+        if not self.kafka.embedded:
+            self.kafka.connection()
+        if not self.redis.embedded:
+            self.redis.client_options()
 
     def with_reports(self, store: Path | str) -> Settings:
         """These settings with another report store."""

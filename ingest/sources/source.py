@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -59,7 +58,6 @@ class Picture:
     digest: str
     height: int
     along_mm: float
-    captured_at: datetime | None = None
 
 
 class CameraFeed(Protocol):
@@ -74,12 +72,10 @@ class CameraFeed(Protocol):
     def pictures(self) -> Iterator[Picture]: ...
 
 
-def encoded_picture(
-    pixels: NDArray[np.uint8], encoding: Encoding, along_mm: float, captured_at: datetime | None = None
-) -> Picture:
+def encoded_picture(pixels: NDArray[np.uint8], encoding: Encoding, along_mm: float) -> Picture:
     """Encode the pixels of one frame, `(H, W)` uint8."""
     data, digest = encode_frame(pixels, encoding)
-    return Picture(data, encoding, digest, len(pixels), along_mm, captured_at)
+    return Picture(data, encoding, digest, len(pixels), along_mm)
 
 
 class CoilSource:
@@ -167,7 +163,6 @@ class CoilSource:
             width=band.columns,
             encoding=picture.encoding,
             digest=picture.digest,
-            captured_at=picture.captured_at,
         )
         return EncodedFrame(header, picture.data)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,6 @@ class VideoSource(CoilSource):
         run: 1 for the first time this coil id is used.
         speed_mps: speed of the strip, for the position of each frame; None where frames adjoin.
         encoding: how frames travel.
-        clock: stamps the frames of a live stream; None for a recording, whose time nobody knows.
 
     Raises:
         SourceError: the video cannot be opened, or has another width than the band.
@@ -54,9 +52,8 @@ class VideoSource(CoilSource):
         run: int = 1,
         speed_mps: float | None = None,
         encoding: Encoding = DEFAULT_ENCODING,
-        clock: Callable[[], datetime] | None = None,
     ) -> None:
-        super().__init__([VideoFeed(path, band, speed_mps, encoding, clock)], line=line, coil=coil, run=run)
+        super().__init__([VideoFeed(path, band, speed_mps, encoding)], line=line, coil=coil, run=run)
 
 
 def video_columns(path: Path | str) -> int:
@@ -77,7 +74,6 @@ class VideoFeed:
     band: CameraBand
     speed_mps: float | None = None
     encoding: Encoding = DEFAULT_ENCODING
-    clock: Callable[[], datetime] | None = None
 
     def __post_init__(self) -> None:
         columns = video_columns(self.path)
@@ -108,10 +104,7 @@ class VideoFeed:
             total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if counted else 0
             for pixels in _grey_frames(capture):
                 rows = len(pixels)
-                captured_at = self.clock() if self.clock else None
-                yield encoded_picture(
-                    pixels, self.encoding, self._along_mm(index, frames_per_s, rows), captured_at
-                )
+                yield encoded_picture(pixels, self.encoding, self._along_mm(index, frames_per_s, rows))
                 index += 1
         if index < total:
             log.warning("%s: expected %d frames, got %d: the rest is unreadable", self.path, total, index)

@@ -15,7 +15,7 @@ from ingest.simulation.truth import Family, Half
 from orchestration.cli.console import frames_progress, out, say
 from orchestration.cli.folders import made_folder
 from workers.report.json_report import read_report
-from workers.report.scoring import Score, score, score_table
+from workers.report.scoring import SMALLEST_MM, TOLERANCE_MM, Score, score, score_table
 
 
 def simulate(
@@ -58,6 +58,24 @@ def simulate(
 def score_command(
     report: Annotated[Path, typer.Argument(help="report.json of the coil.")],
     truth: Annotated[Path, typer.Argument(help="truth.json of the simulated coil.")],
+    tolerance_mm: Annotated[
+        float,
+        typer.Option(
+            "--tolerance-mm",
+            min=0,
+            max=1000,
+            help="How far an event may lie from a defect's box and still touch it.",
+        ),
+    ] = TOLERANCE_MM,
+    smallest_mm: Annotated[
+        float,
+        typer.Option(
+            "--smallest-mm",
+            min=0,
+            max=1000,
+            help="Longer extent from which a defect counts for the first figure.",
+        ),
+    ] = SMALLEST_MM,
     output_format: Annotated[
         Literal["table", "json"], typer.Option("--format", help="For people or for programs.")
     ] = "table",
@@ -72,7 +90,7 @@ def score_command(
             f"Note: the report is of coil {inspected.coil} on {inspected.line}, "
             f"the truth of coil {planted.coil} on {planted.line}."
         )
-    result = score(inspected, planted)
+    result = score(inspected, planted, tolerance_mm=tolerance_mm, smallest_mm=smallest_mm)
     if output_format == "json":
         out.print_json(result.model_dump_json())
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest.kafka import KafkaConnection
 from orchestration.errors import StartError, UnreachableError
-from orchestration.settings import DEFAULT_KAFKA_PORT, KafkaSettings
+from orchestration.settings import KafkaSettings
 from orchestration.stack.java import ensure_jars, find_java
 from orchestration.stack.kafka_admin import kafka_admin
 from orchestration.stack.ports import come_up, free_ports, start_on_free_port
@@ -89,7 +89,7 @@ def start(settings: KafkaSettings, directory: Path, record: Callable[[StartedPar
     java, jars = find_java(), ensure_jars()
     directory.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [java, *JAVA_OPTIONS, "-cp", f"{jars}/*"]
-    preferred = _port(settings.bootstrap_servers)
+    preferred = settings.servers[0].port
     return start_on_free_port(preferred, lambda port: _start_at(port, command, directory, record))
 
 
@@ -153,8 +153,3 @@ def _write_properties(directory: Path, port: int, controller_port: int) -> Path:
         encoding="utf-8",
     )
     return path
-
-
-def _port(bootstrap_servers: str) -> int:
-    port = bootstrap_servers.split(",", maxsplit=1)[0].rpartition(":")[2]
-    return int(port) if port.isdigit() else DEFAULT_KAFKA_PORT

@@ -11,7 +11,6 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from ingest.bootstrap_cause import bootstrap_cause
 from ingest.kafka import KafkaConnection
 from orchestration.errors import UnreachableError
-from orchestration.stack.processes import listens
 
 TIMEOUT_MS = 15_000
 """For one answer of a broker that is there; making topics on a busy machine takes a few seconds."""
@@ -26,7 +25,7 @@ def kafka_admin(connection: KafkaConnection, timeout_ms: int = TIMEOUT_MS) -> It
     """
     servers = connection.bootstrap_servers
     # The client would try and log for all of its timeout, and leave its sockets open.
-    if not any(listens(server) for server in servers.split(",")):
+    if not any(server.listens() for server in connection.servers):
         raise UnreachableError(f"Kafka at {servers} does not answer")
     try:
         admin = _client(connection, timeout_ms)

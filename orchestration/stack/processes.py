@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -118,16 +117,6 @@ def with_environment(name: str, value: str) -> list[ProcessId]:
         except (psutil.Error, OSError):
             continue
     return found
-
-
-def listens(address: str, timeout_s: float = 1.0) -> bool:
-    """Whether something accepts connections at `host:port`."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=timeout_s):
-            return True
-    except (OSError, ValueError):
-        return False
 
 
 def last_lines(log: Path, lines: int = LAST_LINES) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from ingest.addresses import Address
 from orchestration.errors import StartError, UnreachableError
 from orchestration.settings import RaySettings
 from orchestration.stack.ports import free_ports
@@ -24,7 +25,6 @@ from orchestration.stack.processes import (
     ProcessId,
     end,
     last_lines,
-    listens,
     start_detached,
     wait_ended,
     with_environment,
@@ -139,7 +139,7 @@ def check(address: str) -> None:
     Raises:
         UnreachableError: it does not.
     """
-    if not listens(address):
+    if not Address.parse(address).listens():
         raise UnreachableError(f"Ray at {address} does not answer")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from ingest.kafka import KafkaConnection
-from orchestration.errors import UnreachableError
+from orchestration.errors import SettingsError, UnreachableError
 from orchestration.settings import Settings
 from orchestration.settings_layers import shown
 from orchestration.stack import kafka, ray_local, serve, topics, valkey
@@ -143,6 +143,7 @@ class Stack:
         """How to reach Kafka.
 
         Raises:
+            SettingsError: a certificate or key that the settings name cannot be read.
             UnreachableError: it is ours to start and does not run.
         """
         if not self.settings.kafka.embedded:
@@ -203,7 +204,7 @@ class Stack:
     def _part_status(self, name: PartName) -> PartStatus:
         try:
             self.check(name)
-        except UnreachableError as error:
+        except (SettingsError, UnreachableError) as error:
             return PartStatus(TITLES[name], "-", "down", str(error))
         if name == "kafka":
             connection = self.kafka_connection()
@@ -260,6 +261,7 @@ class Stack:
         """Ask a part whether it serves.
 
         Raises:
+            SettingsError: a certificate or key that the settings name cannot be read.
             UnreachableError: it does not.
         """
         if name == "kafka":

@@ -13,7 +13,6 @@ from ingest.errors import BadRecordError
 from ingest.kafka import FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
 from ingest.records import FrameHeader
 from orchestration.errors import UnreachableError
-from orchestration.stack.processes import listens
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 
 POLL_MS = 200
@@ -35,7 +34,7 @@ def seconds_behind(connection: KafkaConnection, group: str, now: datetime | None
     """
     servers = connection.bootstrap_servers
     # The client would try and log for long, and leave its sockets open.
-    if not any(listens(server) for server in servers.split(",")):
+    if not any(server.listens() for server in connection.servers):
         raise UnreachableError(f"Kafka at {servers} does not answer")
     try:
         first = _first_waiting(connection, group)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from ingest.addresses import Address
+
 CHUNK_BYTES = 64 * 1024
 
 
@@ -26,8 +28,8 @@ class SlowProxy:
     def __init__(self, target: str) -> None:
         self.delay_s = 0.0
         self.delayed = 0
-        self._host, _, port = target.rpartition(":")
-        self._port = int(port)
+        server = Address.parse(target)
+        self._host, self._port = server.host, server.port
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._connected, "127.0.0.1", 0, limit=CHUNK_BYTES)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.codecs import bytes_digest
 from ingest.kafka import KafkaConnection
-from ingest.records import CameraBand
+from ingest.records import CameraBand, EncodedFrame, FrameHeader
 from ingest.sources.source import CoilSource, Picture
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
-from orchestration.streaming import Streamed, stream
+from orchestration.streaming import stream
 from tests.faults.small_coil import SmallCoil
 
 LIMIT_BYTES = 500_000_000
@@ -86,17 +87,30 @@ class PublisherProcess:
             self.acknowledged = int(line)
 
 
+class TellingPublisher(SpoolingPublisher):
+    """Tells after each frame how many of those it took are acknowledged by now."""
+
+    def __init__(self, connection: KafkaConnection, spool: SpoolOptions) -> None:
+        super().__init__(connection, spool)
+        self._waiting: deque[FrameHeader] = deque()
+        self._acknowledged = 0
+
+    def send(self, frame: EncodedFrame) -> None:
+        super().send(frame)
+        self._waiting.append(frame.header)
+        while self._waiting and self.has(self._waiting[0]):
+            self._waiting.popleft()
+            self._acknowledged += 1
+        sys.stdout.write(f"{self._acknowledged}\n")
+        sys.stdout.flush()
+
+
 def main(servers: str, spool: str, coil: str, frames: str, speed_mps: str) -> None:
     """Publish a coil, and stay until Kafka has it."""
     source = PlainCoil(coil, int(frames)) if int(frames) else SmallCoil(coil)
     options = SpoolOptions(Path(spool), LIMIT_BYTES)
-    with SpoolingPublisher(KafkaConnection(bootstrap_servers=servers), options) as publisher:
-
-        def tell(_: Streamed) -> None:
-            sys.stdout.write(f"{publisher.progress.frames_acknowledged}\n")
-            sys.stdout.flush()
-
-        stream(source, publisher, speed_mps=float(speed_mps), progress=tell)
+    with TellingPublisher(KafkaConnection(bootstrap_servers=servers), options) as publisher:
+        stream(source, publisher, speed_mps=float(speed_mps))
         publisher.wait_delivered()
 
 

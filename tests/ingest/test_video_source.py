@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -47,12 +46,6 @@ def test_speed_places_the_frames(video: Path) -> None:
     coil = VideoSource(video, band(), line="line-1", coil="coil-1", speed_mps=2.0)
     along_mm = [frame.header.along_mm for frame in coil.frames()]
     assert along_mm == pytest.approx([0, 80, 160, 240, 320])
-
-
-def test_live_frames_carry_the_clock(video: Path) -> None:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    coil = VideoSource(video, band(), line="line-1", coil="coil-1", encoding="png", clock=lambda: now)
-    assert {frame.header.captured_at for frame in coil.frames()} == {now}
 
 
 def test_what_is_missing_of_a_video_is_unreadable(video: Path, tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 REPORT_TIMEOUT_S = 200
 FIRST_FRAMES_TIMEOUT_S = 120
-SMALLEST_MM = 10.0
 LEAST_RECALL = 0.9
 KILLED_COIL_M = 14.0
 """At 1 m/s it outlives the session of the killed worker, 10 s, after which its partitions move."""
@@ -93,7 +92,7 @@ def test_the_sample_coil_reports_as_in_one_process(line: Settings, calm_sample: 
 def test_nine_of_ten_planted_defects_are_found_and_none_is_split_at_a_border(calm_sample: bytes) -> None:
     coil, report = SimulatedCoil(), read_report(calm_sample)
     truth = coil.truth()
-    recall = score(report, truth, smallest_mm=SMALLEST_MM).recall
+    recall = score(report, truth).recall
     assert recall.share >= LEAST_RECALL, f"{recall.found} of {recall.defects}"
     # Without tolerance: a false event beside a scratch is no part of it.
     strict = score(report, truth, tolerance_mm=0.0)

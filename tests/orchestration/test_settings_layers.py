@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,25 @@ def test_embedded_can_be_asked_for_at_a_given_address() -> None:
         ("", {"COILWATCH_RAY__INSPECTOR": "1"}, r"did you mean COILWATCH_RAY__INSPECTORS\?"),
         ("", {"COILWATCH_RAY__INSPECTORS": "two"}, "environment COILWATCH_RAY__INSPECTORS: .*'two'"),
         ("", {"COILWATCH_REDIS__URL": "http://x"}, "expected redis://, rediss:// or unix://"),
+        (
+            "",
+            {"COILWATCH_KAFKA__BOOTSTRAP_SERVERS": "a:1,kafka"},
+            r"BOOTSTRAP_SERVERS: kafka\.bootstrap_servers: expected HOST:PORT, got 'kafka'$",
+        ),
+        ("[ray]\naddress = 'auto'", {}, "toml: ray.address: expected HOST:PORT, got 'auto'$"),
     ],
-    ids=["key", "section", "section as value", "syntax", "value", "variable", "variable value", "url"],
+    ids=[
+        "key",
+        "section",
+        "section as value",
+        "syntax",
+        "value",
+        "variable",
+        "variable value",
+        "url",
+        "servers",
+        "head",
+    ],
 )
 def test_what_does_not_fit_is_refused_by_name(
     content: str, environment: dict[str, str], message: str, tmp_path: Path
@@ -133,11 +151,49 @@ def test_the_connection_carries_only_what_a_client_needs() -> None:
     assert "embedded" not in kafka.connection().model_dump()
 
 
-def test_redis_options_fit_the_url() -> None:
+def test_redis_options_fit_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     plain = RedisSettings(url="redis://a:1/0", tls_ca_file=Path("ca.pem"))
     secure = RedisSettings.model_validate({"url": "rediss://a:1/0", "password": "p", "tls_ca_file": "ca.pem"})
+    Path("ca.pem").touch()
     assert plain.client_options() == {}
     assert secure.client_options() == {"password": "p", "ssl_ca_certs": str(Path("ca.pem").absolute())}
+
+
+MISSING = "/no/such/file.pem"
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "key"),
+    [
+        ("kafka", {"security_protocol": "SSL"}, "tls_ca_file"),
+        ("kafka", {"security_protocol": "SSL"}, "tls_certificate_file"),
+        ("kafka", {"security_protocol": "SASL_SSL"}, "tls_key_file"),
+        ("redis", {"url": "rediss://a:1/0"}, "tls_ca_file"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("embedded", "refused"), [(False, True), (True, False)], ids=["named server", "our own server"]
+)
+def test_files_of_named_servers_are_looked_for(
+    section: str, values: dict[str, str], key: str, embedded: bool, refused: bool
+) -> None:
+    settings = Settings.model_validate({section: values | {key: MISSING, "embedded": embedded}})
+    says = rf"^{section}\.{key} {MISSING}: expected a file, got No such file or directory$"
+    with pytest.raises(SettingsError, match=says) if refused else nullcontext():
+        settings.check_files()
+
+
+def test_files_that_no_client_reads_are_not_looked_for() -> None:
+    kafka = {"bootstrap_servers": "a:1", "security_protocol": "SASL_PLAINTEXT", "tls_ca_file": MISSING}
+    redis = {"url": "redis://a:1/0", "tls_ca_file": MISSING}
+    Settings.model_validate({"kafka": kafka, "redis": redis}).check_files()
+
+
+def test_a_folder_is_no_certificate(tmp_path: Path) -> None:
+    redis = RedisSettings(url="rediss://a:1/0", tls_ca_file=tmp_path)
+    with pytest.raises(SettingsError, match=f"{tmp_path}: expected a file, got Is a directory"):
+        redis.client_options()
 
 
 def test_values_are_shown_as_text() -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from ingest.addresses import Address
 from ingest.kafka import KafkaConnection
 from orchestration.stack import kafka as kafka_server
 from orchestration.stack.java import ensure_jars, find_java
 from orchestration.stack.ports import free_port, free_ports
-from orchestration.stack.processes import Deadline, end, last_lines, listens, start_detached
+from orchestration.stack.processes import Deadline, end, last_lines, start_detached
 
 USER = "strip"
 PASSWORD = "right-one"  # noqa: S105 - of a broker that lives as long as a test
@@ -35,7 +36,7 @@ def scram_broker(directory: Path) -> Iterator[KafkaConnection]:
     process = start_detached([*command, "kafka.Kafka", properties], log)
     try:
         deadline = Deadline(START_TIMEOUT_S)
-        while not listens(f"127.0.0.1:{port}"):
+        while not Address("127.0.0.1", port).listens():
             assert not deadline.passed, last_lines(log)
             assert process.find(), last_lines(log)
             deadline.pause()

@@ -19,7 +19,6 @@ from workers.coil.records import (
     CoilClosed,
     CoilReopened,
     CoilReport,
-    DefectEvent,
     MissingFrames,
 )
 from workers.coil.revisions import Revisions
@@ -249,10 +248,6 @@ class CoilAccount:
             for side, camera in sorted(self._cameras)
             for missing in missing_frames(side, camera, self._cameras[side, camera])
         )
-
-    def events(self, rules: GradingRules) -> tuple[DefectEvent, ...]:
-        """Defect events so far, ordered by side, start, left and id."""
-        return defect_events(self._joiner.groups(), rules, self._left_edges, self._right_edges)
 
     def close_record(self, reason: CloseReason) -> CoilClosed:
         """The record that closes the coil as it is now; of very many gaps it names the first ones."""

@@ -179,6 +179,46 @@ def test_a_settings_file_that_is_none(coilwatch: Coilwatch, tmp_path: Path, cont
     assert str(file) in ran.error
 
 
+NOBODY_BY_TLS = {
+    "kafka": ("kafka.bootstrap_servers=127.0.0.1:1", "kafka.security_protocol=SASL_SSL"),
+    "redis": ("redis.url=rediss://127.0.0.1:1/0",),
+}
+
+
+def _assigned(*assignments: str) -> list[str]:
+    return [argument for assignment in assignments for argument in ("--set", assignment)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "command"),
+    [
+        ("kafka.tls_ca_file", "up"),
+        ("kafka.tls_ca_file", "ingest"),
+        ("kafka.tls_certificate_file", "dead-letters"),
+        ("kafka.tls_key_file", "reinspect"),
+        ("redis.tls_ca_file", "up"),
+        ("redis.tls_ca_file", "coils"),
+    ],
+)
+def test_a_certificate_that_is_not_there(
+    coilwatch: Coilwatch, frames: Path, tmp_path: Path, setting: str, command: str
+) -> None:
+    arguments: dict[str, tuple[object, ...]] = {
+        "ingest": (frames, "--coil", "C1", "--spool", tmp_path / "spool"),
+        "dead-letters": ("list",),
+        "reinspect": ("C1", "--model", "gate"),
+    }
+    missing = tmp_path / "ca.pem"
+    assigned = _assigned(*NOBODY_BY_TLS[setting.split(".", maxsplit=1)[0]], f"{setting}={missing}")
+    ran = coilwatch(*assigned, command, *arguments.get(command, ()))
+    assert ran.code == 1
+    assert ran.error == f"{setting} {missing}: expected a file, got No such file or directory"
+    assert not (tmp_path / "spool").exists()
+    shown = coilwatch(*assigned, "settings")
+    assert shown.code == 0
+    assert setting in shown.out
+
+
 def test_kafka_not_there(coilwatch: Coilwatch, frames: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for as long as we hold it

@@ -44,6 +44,11 @@ def test_a_coil_from_simulation_to_score(coilwatch: Coilwatch, tmp_path: Path) -
     assert scored.code == 0
     assert len(json.loads(scored.out)["by_kind"]) > 1
     assert "found of those 10 mm and longer" in coilwatch("score", *files).out
+    strict = coilwatch("score", *files, "--tolerance-mm", 0, "--smallest-mm", 5, "--format", "json")
+    assert {name: json.loads(strict.out)[name] for name in ("tolerance_mm", "smallest_mm")} == {
+        "tolerance_mm": 0,
+        "smallest_mm": 5,
+    }
 
 
 def test_a_coil_whose_lamp_has_failed_is_held(coilwatch: Coilwatch, strip: Path, tmp_path: Path) -> None:

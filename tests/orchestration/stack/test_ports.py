@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.addresses import Address
 from orchestration.errors import StartError, UnreachableError
 from orchestration.stack import ports
 from orchestration.stack.ports import (
@@ -17,7 +18,7 @@ from orchestration.stack.ports import (
     free_ports,
     start_on_free_port,
 )
-from orchestration.stack.processes import listens, start_detached
+from orchestration.stack.processes import start_detached
 from orchestration.stack.state import StartedPart
 
 WAIT_S = 20.0
@@ -26,9 +27,9 @@ WAIT_S = 20.0
 def test_a_taken_port_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
-        assert listens(f"127.0.0.1:{taken}")
+        assert Address("127.0.0.1", taken).listens()
         assert free_port(taken) != taken
-    assert not listens(f"127.0.0.1:{taken}")
+    assert not Address("127.0.0.1", taken).listens()
     assert free_port(taken) == taken
 
 

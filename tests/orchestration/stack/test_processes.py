@@ -13,7 +13,6 @@ from orchestration.stack.processes import (
     ProcessId,
     end,
     last_lines,
-    listens,
     start_detached,
     wait_ended,
     with_environment,
@@ -74,11 +73,6 @@ def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
     finally:
         end([process])
     assert with_environment("COILWATCH_MARK", str(tmp_path)) == []
-
-
-@pytest.mark.parametrize("address", ["", "127.0.0.1", "127.0.0.1:port"])
-def test_what_is_no_address_does_not_listen(address: str) -> None:
-    assert not listens(address)
 
 
 @pytest.mark.parametrize(

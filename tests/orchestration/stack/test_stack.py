@@ -157,6 +157,16 @@ def test_an_existing_server_that_does_not_answer_is_named(tmp_path: Path) -> Non
         Stack(settings).up(("redis",))
 
 
+def test_a_certificate_that_is_not_there_shows_where_its_part_is_shown(tmp_path: Path) -> None:
+    missing = tmp_path / "ca.pem"
+    kafka = {"bootstrap_servers": "127.0.0.1:1", "security_protocol": "SSL", "tls_ca_file": missing}
+    redis = {"url": "rediss://127.0.0.1:1/0", "tls_ca_file": missing}
+    settings = Settings.model_validate({"run_directory": tmp_path, "kafka": kafka, "redis": redis})
+    for row, setting in zip(Stack(settings).status(), ("kafka", "redis"), strict=False):
+        assert row.health == "down"
+        assert row.lag == f"{setting}.tls_ca_file {missing}: expected a file, got No such file or directory"
+
+
 def test_a_stack_that_does_not_run_says_so(stack: Stack) -> None:
     assert {row.health for row in stack.status()} == {"down"}
     assert stack.connected(()) == stack.settings

@@ -7,6 +7,9 @@ from hashlib import blake2b
 from typing import Any
 
 from ingest.records import CameraBand, CameraClosed, CoilOpened
+from workers.coil.account import CoilAccount
+from workers.coil.grading import GradingRules
+from workers.coil.records import DefectEvent
 from workers.inspection.records import Finding, Inspection, ModelIdentity
 
 LINE, COIL = "line-1", "C-7"
@@ -95,3 +98,8 @@ def box(start: float, end: float, left: float, right: float) -> Points:
 def shoelace(outline: Points) -> float:
     after = [*outline[1:], outline[0]]
     return abs(sum(a * d - b * c for (a, b), (c, d) in zip(outline, after, strict=True))) / 2
+
+
+def events_of(account: CoilAccount, rules: GradingRules) -> tuple[DefectEvent, ...]:
+    """The events that an account would report were its coil closed now."""
+    return account.report(account.close_record("complete"), rules).events

@@ -16,6 +16,7 @@ from tests.workers.coil.records import (
     closed,
     dark,
     digest,
+    events_of,
     finding,
     inspection,
     opened,
@@ -159,7 +160,7 @@ def test_without_a_sighting_there_is_no_distance() -> None:
     coil.add(inspection(0, finding(box(10, 20, 30, 50)), left_edge_mm=10.0, side="bottom"))
     coil.add(inspection(0, finding(box(10, 20, 30, 50), name="top")))
 
-    assert [(e.side, e.from_left_edge_mm) for e in coil.events(RULES)] == [("bottom", 20), ("top", None)]
+    assert [(e.side, e.from_left_edge_mm) for e in events_of(coil, RULES)] == [("bottom", 20), ("top", None)]
 
 
 def test_findings_beyond_the_limit_and_models_show_in_the_report() -> None:

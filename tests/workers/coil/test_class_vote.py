@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workers.coil.records import COIL, LINE, box, finding, inspection
+from tests.workers.coil.records import COIL, LINE, box, events_of, finding, inspection
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.records import DefectEvent
@@ -19,7 +19,7 @@ def event_of(*votes: tuple[str, float | None, float]) -> DefectEvent:
         at += length
     account = CoilAccount(LINE, COIL, 1)
     account.add(inspection(0, *findings))
-    (event,) = account.events(RULES)
+    (event,) = events_of(account, RULES)
     return event
 
 
@@ -54,5 +54,5 @@ def test_the_order_of_arrival_changes_nothing() -> None:
     for account, order in zip(accounts, (found, found[::-1]), strict=True):
         account.add(inspection(0, *order[:2]))
         account.add(inspection(1, *order[2:]))
-    first, second = (account.events(RULES) for account in accounts)
+    first, second = (events_of(account, RULES) for account in accounts)
     assert first[0].class_confidence == second[0].class_confidence == 0.711

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workers.coil.records import COIL, LINE, band, box, closed, finding, inspection, opened, unreadable
+from tests.workers.coil.records import (
+    COIL,
+    LINE,
+    band,
+    box,
+    closed,
+    events_of,
+    finding,
+    inspection,
+    opened,
+    unreadable,
+)
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.records import CameraCoverage, CloseReason, DefectEvent, Grade
@@ -43,7 +54,7 @@ def events(*areas: float) -> tuple[DefectEvent, ...]:
     account = CoilAccount(LINE, COIL, 1)
     for n, area in enumerate(areas):
         account.add(inspection(n, finding(box(n * 100, n * 100 + 40, 0, 40), area)))
-    return account.events(RULES)
+    return events_of(account, RULES)
 
 
 def written(path: Path, text: str) -> Path:

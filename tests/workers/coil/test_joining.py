@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workers.coil.records import COIL, LINE, Points, box, closed, finding, inspection, opened
+from tests.workers.coil.records import COIL, LINE, Points, box, closed, events_of, finding, inspection, opened
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Joiner, JoiningSettings, union_area_mm2
@@ -25,7 +25,7 @@ def report(records: list[Inspection], frames: int = FRAMES, batch: int = 1000) -
     for number, record in enumerate(records):
         account.add(record)
         if number % batch == batch - 1:
-            assert len(account.events(RULES)) == account.counts.events
+            assert len(events_of(account, RULES)) == account.counts.events
     for camera in ("left", "right"):
         account.add_closed_camera(closed(frames, camera))
     return account.report(account.close_record("complete"), RULES)
