@@ -73,7 +73,9 @@ class InspectorReplica:
         # Torch takes seconds and 300 MB that the workers' replicas, which load this module too, do not need.
         from orchestration.inspector import open_inspector  # noqa: PLC0415
 
-        self._inspector = open_inspector(settings)
+        # Ranks on a node are dense, so its GPUs get equally many inspectors.
+        turn = serve.get_replica_context().rank.local_rank
+        self._inspector = open_inspector(settings, turn=turn)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inspect")
         self._turn = asyncio.Lock()
         self._busy_since: float | None = None

@@ -31,7 +31,7 @@ def open_backend(
     Args:
         model: a shipped name, or the path of a weights file.
         backend: `auto` takes torch on CUDA and OpenVINO on a CPU.
-        device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where there is one.
+        device: `cpu`, `cuda`, `cuda:N`, or `auto` for what suits the back end.
         precision: `auto` takes bf16 on CUDA, and in OpenVINO where the CPU has it natively: its maps are
             a few grey levels of 255 off those of fp32. Else it takes fp32.
         threads: CPU threads of one call; more calls at once keep more cores busy than more threads do.
@@ -43,7 +43,7 @@ def open_backend(
     if threads < 1:
         raise BackendError(f"threads: expected at least 1, got {threads}")
     network, info = load_grey(model)
-    chosen_device = _choose_device(device)
+    chosen_device = suiting_device(backend) if device == "auto" else device
     on_cpu = chosen_device == "cpu"
     if backend == "torch" or (backend == "auto" and not on_cpu):
         chosen = _choose_precision(precision, gains_from_bfloat16=not on_cpu)
@@ -54,10 +54,16 @@ def open_backend(
     return OpenvinoBackend(network, info.digest, chosen, threads), info
 
 
-def _choose_device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def suiting_device(backend: BackendChoice, turn: int = 0) -> str:
+    """Return the device that suits a back end: CUDA where there is a GPU that it can use.
+
+    Args:
+        backend: as of `open_backend`.
+        turn: of several processes on one machine, counted from 0: each takes the next GPU, round and round.
+    """
+    if backend == "openvino" or not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{turn % torch.cuda.device_count()}"
 
 
 def _choose_precision(precision: PrecisionChoice, *, gains_from_bfloat16: bool) -> Precision:
