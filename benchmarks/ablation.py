@@ -9,7 +9,6 @@ written already is not run again.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +19,9 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.trials import train
 from models.networks.cost import cost
-from models.networks.outputs import SaliencyNetwork
-from models.training.data import gather
-from models.training.devices import execution
 from models.training.recipe import Recipe, find_recipe, load_recipe
-from models.training.trainer import Trainer
-from models.training.watching import Standing, StepReport, Watcher
 
 RECIPE = "coilnet-narrow"
 SEEDS = (7, 8, 9)
@@ -81,21 +76,6 @@ class Ablation(BaseModel):
     runs: tuple[Run, ...] = ()
 
 
-class _Last(Watcher):
-    """Shows the steps, and keeps the last standing."""
-
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(title)
-        self.standing: Standing | None = None
-
-    def on_step(self, report: StepReport) -> None:
-        self._progress.update(self._task, completed=report.step, total=report.total_steps)
-
-    def on_score(self, standing: Standing, network: SaliencyNetwork) -> None:  # noqa: ARG002 - the figures alone
-        self.standing = standing
-
-
 def measured_ablation(file: Path = FILE) -> Ablation:
     """What was run so far.
 
@@ -135,13 +115,8 @@ def _current(done: Ablation) -> Iterator[Run]:
 
 
 def _run(variant: str, recipe: Recipe, data: Path, progress: Progress) -> tuple[int, Run]:
-    samples = gather(recipe, data)
-    last = _Last(progress, f"{variant}, seed {recipe.seed}")
-    with tempfile.TemporaryDirectory() as folder:
-        where = execution("auto", low_precision=recipe.bfloat16)
-        Trainer(recipe, samples, Path(folder), where).train(last)
-    if last.standing is None:
-        raise RuntimeError("the run ended without a score")
+    trained = train(recipe, data, progress, f"{variant}, seed {recipe.seed}")
+    scores = trained.standing.steel
     costs = cost(recipe.network, None, width=recipe.width, **recipe.structure_knobs)
     run = Run(
         variant=variant,
@@ -149,10 +124,10 @@ def _run(variant: str, recipe: Recipe, data: Path, progress: Progress) -> tuple[
         recipe=recipe.digest,
         parameters=costs.parameters,
         macs=costs.macs,
-        iou=round(last.standing.steel.iou, 4),
-        mae=round(last.standing.steel.mae, 5),
+        iou=round(scores.iou, 4),
+        mae=round(scores.mae, 5),
     )
-    return len(samples.held_out_steel), run
+    return len(trained.data.held_out_steel), run
 
 
 if __name__ == "__main__":

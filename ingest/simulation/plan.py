@@ -20,7 +20,6 @@ STREAM = 4
 ROWS_PER_FRAME = 480
 """240 mm of strip: short enough that a coil has many borders, long enough to hold most defects whole."""
 
-ROLL_DIAMETER_MM = 600
 ROLL_CIRCUMFERENCE_MM = 1884.9556
 """Of the 600 mm roll whose mark repeats: pi times its diameter."""
 ROLL_MARK_LENGTH_PX = (36, 56)

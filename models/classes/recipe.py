@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from models.classes.network import STAGES
 from models.data.steps import AugmentationStep
-from models.training.recipe import DIGEST_BYTES, SUFFIX, find_recipe, parse_recipe
+from models.training.recipe import DIGEST_BYTES, find_recipe, parse_recipe
 from models.training.record import Count, Positive, Record, Share
 from models.training.schedules import CosineSchedule, Schedule
 
@@ -102,11 +102,6 @@ class ClassRecipe(Record):
         if step < self.warmup_steps:
             return self.peak_rate * (step + 1) / self.warmup_steps
         return self.peak_rate * self.schedule.share(step - self.warmup_steps, self.steps - self.warmup_steps)
-
-
-def shipped_class_recipes() -> list[str]:
-    """Return the names of the classifiers' recipes that ship, sorted."""
-    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
 def load_class_recipe(recipe: str, **instead: object) -> ClassRecipe:

@@ -10,7 +10,7 @@ from pydantic import Field
 from models.classes.network import NAME, ClassNetwork
 from models.errors import WeightsError
 from models.weights.files import WeightsInfo, fill_network, read_weights
-from models.weights.registry import SUFFIX, locate
+from models.weights.registry import locate
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "classes"
 MAX_CLASSES = 100
@@ -34,11 +34,6 @@ class ClassifierInfo(WeightsInfo):
     @property
     def structure(self) -> list[object]:
         return [*super().structure, list(self.classes), self.temperature, self.least_confidence]
-
-
-def available_classifiers() -> list[str]:
-    """Return the names of the classifiers that ship, sorted."""
-    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
 def locate_classifier(model: str | Path) -> Path:

@@ -76,6 +76,28 @@ def split_fold(items: Sequence[Item], fold: int, folds: int) -> tuple[list[Item]
     return _split(items, {name for ranked in _ranked(items) for name in ranked[fold::folds]})
 
 
+def split_block_fold(items: Sequence[Item], fold: int, folds: int) -> tuple[list[Item], list[Item]]:
+    """Hold out one of several parts of every stretch of consecutive numbers, as `split_blocks` does and why.
+
+    Args:
+        items: to be split.
+        fold: which part, from 0.
+        folds: how many parts; each item is in exactly one of them.
+
+    Returns:
+        Those to train on and those to choose by, each in the given order.
+    """
+    names = {item.name for item in items}
+    held_out: set[str] = set()
+    for stretch in _stretches(names):
+        part = stretch[len(stretch) * fold // folds : len(stretch) * (fold + 1) // folds]
+        # A second mask of a picture goes where the first one is.
+        held_out.update(
+            _identity(name) for name in part if name not in SAME_PICTURES or _identity(name) not in names
+        )
+    return _split(items, held_out)
+
+
 def _split(items: Sequence[Item], held_out: set[str]) -> tuple[list[Item], list[Item]]:
     kept = [item for item in items if _identity(item.name) not in held_out]
     return kept, [item for item in items if _identity(item.name) in held_out]

@@ -24,7 +24,7 @@ class Cost:
 
 
 def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
-    """Count both at once, for half the time of counting one after the other.
+    """Count parameters and the multiply-accumulates of convolutions, linear layers and matrix products.
 
     Args:
         size: side of the image in pixels; None for the network's native size.
@@ -35,15 +35,6 @@ def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
 def count_parameters(name: str, **knobs: object) -> int:
     """Parameters of a network, without the running statistics of its normalisation."""
     return _parameters(_without_memory(name, **knobs))
-
-
-def count_macs(name: str, size: int | None = None, **knobs: object) -> int:
-    """Multiply-accumulates of convolutions, linear layers and matrix products for one square image.
-
-    Args:
-        size: side of the image in pixels; None for the network's native size.
-    """
-    return cost(name, size, **knobs).macs
 
 
 @cache

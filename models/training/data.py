@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.data.folders import Sample, load_samples, load_unlabelled
 from models.data.sources import folder_sources, with_noisy_copies
-from models.data.splits import split_blocks, split_fold, split_samples
+from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
 from models.training.recipe import DIGEST_BYTES, Recipe
 
@@ -88,7 +88,8 @@ def gather(
     sources = folder_sources(steel)
     refuse_test_images(steel, [source.name for source in sources])
     if recipe.fold is not None:
-        training, held_out = split_fold(sources, recipe.fold, recipe.folds)
+        in_folds = split_block_fold if recipe.held_out == "blocks" else split_fold
+        training, held_out = in_folds(sources, recipe.fold, recipe.folds)
     elif recipe.held_out == "blocks":
         training, held_out = split_blocks(sources, recipe.held_out_share)
     else:

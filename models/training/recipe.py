@@ -158,7 +158,7 @@ class Recipe(Record):
         held_out_share: share of every class that only chooses, never trains.
         held_out: which ones: "scattered" all over a class, or "blocks" at the ends of its stretches of
             consecutive numbers, where neighbours by number show the same steel.
-        fold: hold out this one of `folds` parts instead of a share.
+        fold: hold out this one of `folds` parts instead of a share, scattered or in blocks likewise.
         folds: equal parts of every class; cross-validation trains once for each.
         strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
             200 coils are more than a run learns by heart.
@@ -261,9 +261,9 @@ class Recipe(Record):
         raise IndexError(f"recipe {self.name} has {self.total_steps} steps")
 
 
-def shipped_recipes() -> list[str]:
-    """Return the names of the recipes that ship, sorted."""
-    return sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
+def shipped_recipes(folder: Path = SHIPPED) -> list[str]:
+    """Return the names of the recipes that ship in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob(f"*{SUFFIX}"))
 
 
 def find_recipe(recipe: str, shipped: Path = SHIPPED) -> Path:
@@ -276,7 +276,7 @@ def find_recipe(recipe: str, shipped: Path = SHIPPED) -> Path:
     Raises:
         RecipeError: neither a shipped name nor a TOML file.
     """
-    names = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    names = shipped_recipes(shipped)
     if recipe in names:
         return shipped / f"{recipe}{SUFFIX}"
     path = Path(recipe)

@@ -14,9 +14,9 @@ SUFFIX = ".safetensors"
 _SHIPPED = Path(__file__).parent
 
 
-def available() -> list[str]:
-    """Return the names of the shipped weights, sorted."""
-    return sorted(path.stem for path in _SHIPPED.glob(f"*{SUFFIX}"))
+def available(shipped: Path = _SHIPPED) -> list[str]:
+    """Return the names of the weights that ship in a folder, sorted."""
+    return sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
 
 
 def locate(model: str | Path, shipped: Path = _SHIPPED) -> Path:
@@ -29,7 +29,7 @@ def locate(model: str | Path, shipped: Path = _SHIPPED) -> Path:
     Raises:
         WeightsError: neither a shipped name nor a file.
     """
-    found = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    found = available(shipped)
     if isinstance(model, str) and model in found:
         return shipped / f"{model}{SUFFIX}"
     path = Path(model)

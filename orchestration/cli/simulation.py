@@ -15,7 +15,8 @@ from ingest.simulation.truth import Family, Half
 from orchestration.cli.console import frames_progress, out, say
 from orchestration.cli.folders import made_folder
 from workers.report.json_report import read_report
-from workers.report.scoring import SMALLEST_MM, TOLERANCE_MM, Score, score, score_table
+from workers.report.score_tables import ScoreTable, score_tables
+from workers.report.scoring import SMALLEST_MM, TOLERANCE_MM, score
 
 
 def simulate(
@@ -94,7 +95,8 @@ def score_command(
     if output_format == "json":
         out.print_json(result.model_dump_json())
     else:
-        out.print(_table(result))
+        for table in score_tables(result):
+            out.print(_table(table))
 
 
 def _read_truth(path: Path) -> SimulatedTruth:
@@ -105,8 +107,8 @@ def _read_truth(path: Path) -> SimulatedTruth:
         raise BadRecordError(f"{path}: expected the truth.json of a simulated coil, {problem}") from None
 
 
-def _table(result: Score) -> Table:
-    table = Table("figure", "value", title="Score")
-    for name, value in score_table(result):
-        table.add_row(name, value)
+def _table(score_table: ScoreTable) -> Table:
+    table = Table(*score_table.columns, title=score_table.title)
+    for row in score_table.rows:
+        table.add_row(*row)
     return table

@@ -9,7 +9,6 @@ from pydantic import Field
 from ingest.records import Digest, Record
 from ingest.simulation.truth import PlantedDefect
 from workers.coil.records import DefectEvent
-from workers.inspection.records import Share
 
 
 class Recall(Record):
@@ -77,8 +76,3 @@ class Score(Record):
     false_per_10_m: Annotated[float, Field(ge=0)]
     missed: tuple[PlantedDefect, ...]
     false_events: tuple[DefectEvent, ...]
-
-    @property
-    def found_share(self) -> Share:
-        """The headline recall, 0..1."""
-        return self.recall.share

@@ -18,18 +18,6 @@ class ScoreTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def score_table(score: Score) -> tuple[tuple[str, str], ...]:
-    """The figures of a score as pairs of name and value: the headline, then recall by size and by kind."""
-    groups = (("size", score.by_size), ("kind", score.by_kind))
-    recalls = (
-        (f"found, {what} {recall.group}", _recall_cell(recall))
-        for what, members in groups
-        for recall in members
-        if recall.defects
-    )
-    return (*_headline(score), *recalls)
-
-
 def score_tables(score: Score) -> tuple[ScoreTable, ...]:
     """The tables of a score, the headline first; lists with nothing in them are left out."""
     tables = (

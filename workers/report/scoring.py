@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from ingest.simulation.truth import PlantedDefect, SimulatedTruth
 from workers.coil.records import CoilReport, DefectEvent
 from workers.report.score_records import ClassCount, MergedDefects, Recall, Score, SplitDefect
-from workers.report.score_tables import score_table
 
-__all__ = ["Score", "score", "score_table"]
+__all__ = ["Score", "score"]
 
 TOLERANCE_MM = 5.0
 """Ten pixels of the simulated line: an outline may be that far out before an event is another thing."""

@@ -20,7 +20,6 @@ class RedisRest:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until = float("-inf")
-        self.failures = 0
 
     @property
     def resting(self) -> bool:
@@ -29,6 +28,5 @@ class RedisRest:
 
     def failed(self, error: redis.RedisError) -> None:
         """Begin a rest."""
-        self.failures += 1
         self._until = self._clock() + REST_S
         log.warning("Redis is left alone for %.0f s: %s", REST_S, error)

@@ -6,10 +6,11 @@ import pytest
 
 from models.classes import training
 from models.classes.data import ClassData, gather_classes
-from models.classes.recipe import ClassRecipe, load_class_recipe, shipped_class_recipes
+from models.classes.recipe import SHIPPED, ClassRecipe, load_class_recipe
 from models.classes.training import ClassRun, train_classes
 from models.classes.weights import load_classifier
 from models.errors import RecipeError, TrainingError
+from models.training.recipe import shipped_recipes
 from tests.models.classes.steel import CLASSES, labelled, recipe_of
 
 DATA = ClassData(
@@ -68,7 +69,7 @@ def test_test_images_and_missing_classes_are_refused(tmp_path: Path) -> None:
             gather_classes(recipe, [tmp_path / folder], None, {}, tmp_path / "maps")
 
 
-@pytest.mark.parametrize("name", shipped_class_recipes())
+@pytest.mark.parametrize("name", shipped_recipes(SHIPPED))
 def test_the_recipes_that_ship_name_no_folder(name: str) -> None:
     recipe = load_class_recipe(name)
     assert recipe.name == name

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from models.classes.classifier import UNKNOWN, Classifier
-from models.classes.weights import ClassifierInfo, available_classifiers, load_classifier, locate_classifier
+from models.classes.weights import SHIPPED, ClassifierInfo, load_classifier, locate_classifier
 from models.errors import BackendError, TileError, WeightsError
-from models.weights import load, locate
+from models.weights import available, load, locate
 from models.weights.files import read_weights
 from tests.models.classes.steel import CLASSES, labelled, write_classifier
 
@@ -98,7 +98,7 @@ def test_what_is_no_finding_is_refused(path: Path) -> None:
             classifier.classify(pixels, mask)
 
 
-@pytest.mark.parametrize("name", available_classifiers())
+@pytest.mark.parametrize("name", available(SHIPPED))
 def test_what_ships_is_small_and_can_be_made_again(name: str) -> None:
     path = locate_classifier(name)
     _, info = read_weights(path, ClassifierInfo)

@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from models.data.folders import Sample, class_of
-from models.data.splits import SAME_PICTURES, split_blocks, split_fold, split_samples
+from models.data.splits import SAME_PICTURES, split_block_fold, split_blocks, split_fold, split_samples
 
 SD_SALIENCY_TRAIN = [
     f"{kind}_{100 * hundred + number}"
@@ -10,6 +12,9 @@ SD_SALIENCY_TRAIN = [
     for hundred in range(3)
     for number in range(1, 61)
 ]
+
+
+FoldSplit = Callable[[list[Sample], int, int], tuple[list[Sample], list[Sample]]]
 
 
 def named(*names: str) -> list[Sample]:
@@ -44,16 +49,30 @@ def test_one_picture_with_two_masks_falls_on_one_side(share: float) -> None:
             assert (name in names_of(side)) == (twin in names_of(side))
 
 
-@pytest.mark.parametrize("folds", [2, 5, 10])
-def test_every_sample_is_held_out_in_exactly_one_fold(folds: int) -> None:
+@pytest.mark.parametrize("folds", [2, 5, 7, 10])
+@pytest.mark.parametrize("split", [split_fold, split_block_fold])
+def test_every_sample_is_held_out_in_exactly_one_fold(split: FoldSplit, folds: int) -> None:
     samples = named(*SD_SALIENCY_TRAIN)
-    parts = [split_fold(samples, fold, folds) for fold in range(folds)]
+    parts = [split(samples, fold, folds) for fold in range(folds)]
     held_out = [sample.name for _, part in parts for sample in part]
     assert sorted(held_out) == sorted(SD_SALIENCY_TRAIN)
     for kept, part in parts:
         assert names_of(kept) == set(SD_SALIENCY_TRAIN) - names_of(part)
-        assert abs(len(part) - len(samples) / folds) <= 3
+        assert abs(len(part) - len(samples) / folds) <= 9
         assert ("Pa_101" in names_of(part)) == ("Pa_105" in names_of(part))
+
+
+def test_folds_of_blocks_are_stretches_of_numbers() -> None:
+    samples = named(*(f"In_{number}" for number in (*range(1, 11), *range(101, 106))))
+    kept, held_out = split_block_fold(list(reversed(samples)), 1, 5)
+    assert [sample.name for sample in held_out] == ["In_102", "In_4", "In_3"]
+    assert len(kept) == 12
+
+
+def test_a_second_mask_of_a_picture_that_is_not_there_is_held_out_once() -> None:
+    samples = named(*(f"Pa_{number}" for number in range(102, 112)))
+    held_out = [name for fold in range(5) for name in names_of(split_block_fold(samples, fold, 5)[1])]
+    assert sorted(held_out) == sorted(names_of(samples))
 
 
 @pytest.mark.parametrize(("share", "last"), [(0.05, 3), (0.2, 12)])
