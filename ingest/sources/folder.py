@@ -19,7 +19,7 @@ from ingest.errors import BadImageError, SourceError
 from ingest.image_header import image_format, read_image_header
 from ingest.kafka import MAX_FRAME_BYTES
 from ingest.line import Line
-from ingest.records import CameraBand, Encoding
+from ingest.records import CameraBand, Encoding, Side
 from ingest.sources.layout import CameraFiles, find_cameras
 from ingest.sources.source import DEFAULT_ENCODING, CameraFeed, CoilSource, Picture, encoded_picture
 from ingest.sources.video import VideoFeed
@@ -33,7 +33,8 @@ OVERSIZE_KEPT_BYTES = 64 * 1024
 class FolderSource(CoilSource):
     """A folder of images, or of what a line description names there.
 
-    Without a line description the cameras stand side by side from 0 mm, in natural order of their names.
+    Without a line description the cameras of each side stand next to each other from 0 mm, in natural order
+    of their names.
 
     Args:
         directory: the folder.
@@ -124,7 +125,7 @@ def _folder_feeds(
 ) -> Iterator[_FolderFeed]:
     sizes = [_nominal_size(camera) for camera in cameras]
     known = next((size for size in sizes if size), None)
-    across_mm = 0.0
+    next_mm: dict[Side, float] = {"top": 0.0, "bottom": 0.0}
     for camera, size in zip(cameras, sizes, strict=True):
         if known is None:
             file = camera.files[0]
@@ -138,12 +139,12 @@ def _folder_feeds(
             band = CameraBand(
                 side=camera.side,
                 camera=camera.camera,
-                across_mm=across_mm,
+                across_mm=next_mm[camera.side],
                 columns=columns,
                 mm_per_row=mm_per_px,
                 mm_per_column=mm_per_px,
             )
-            across_mm = band.right_mm
+            next_mm[camera.side] = band.right_mm
         yield _FolderFeed(camera.files, band, height, encoding)
 
 

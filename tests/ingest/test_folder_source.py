@@ -89,12 +89,30 @@ def test_sub_folders_are_cameras_side_by_side(tmp_path: Path) -> None:
     assert [closed.frames for closed in coil.closed()] == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("top", "bottom"), {("bottom", "bottom", 0.0), ("top", "top", 0.0)}),
+        (("bottom", "c", "a"), {("top", "a", 0.0), ("bottom", "bottom", 0.0), ("top", "c", 30.0)}),
+        (("Bottom", "x"), {("top", "Bottom", 0.0), ("top", "x", 30.0)}),
+    ],
+    ids=["two sides", "a side among cameras", "no side"],
+)
+def test_a_sub_folder_named_after_a_side_is_of_it(
+    tmp_path: Path, names: tuple[str, ...], places: set[tuple[str, str, float]]
+) -> None:
+    for name in names:
+        write(tmp_path / name / "1.png")
+    cameras = source(tmp_path).opened().cameras
+    assert {(band.side, band.camera, band.across_mm) for band in cameras} == places
+
+
 def test_a_pattern_tells_cameras_and_sides_by_name(tmp_path: Path) -> None:
     for name in ("top_x_1", "bottom_x_1", "top_y_1", "other"):
         write(tmp_path / f"{name}.png")
     coil = source(tmp_path, pattern=r"(?P<side>top|bottom)_(?P<camera>\w)_\d+\.png")
-    found = [(band.side, band.camera) for band in coil.opened().cameras]
-    assert found == [("bottom", "x"), ("top", "x"), ("top", "y")]
+    found = [(band.side, band.camera, band.across_mm) for band in coil.opened().cameras]
+    assert found == [("bottom", "x", 0.0), ("top", "x", 0.0), ("top", "y", 30.0)]
     assert coil.total_frames == 3
 
 
