@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ingest.errors import BadRecordError, SourceError
-from ingest.line import Line, LineCamera
+from ingest.line import PATTERN_ERRORS, Line, LineCamera
 from ingest.records import Side, check_identifier
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -91,8 +91,8 @@ def _described(directory: Path, camera: LineCamera) -> CameraFiles:
 def _by_pattern(directory: Path, pattern: str) -> list[CameraFiles]:
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
-        raise SourceError(f"expected a regular expression, got {pattern!r}: {error}") from None
+    except PATTERN_ERRORS as error:
+        raise SourceError(f"expected a regular expression, got {pattern[:80]!r}: {error}") from None
     if "camera" not in compiled.groupindex:
         raise SourceError(f"expected a pattern with a group (?P<camera>...), got {pattern!r}")
     cameras: dict[tuple[Side, str], list[Path]] = defaultdict(list)

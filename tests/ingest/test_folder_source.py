@@ -314,7 +314,15 @@ def test_a_described_folder_without_images_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(", "expected a regular expression"), (r".*\.png", "group"), ("(?P<camera>x+)", "no images")],
+    [
+        ("(", "expected a regular expression"),
+        ("(?P<camera>a{99999999999})", r"expected a regular expression, got '\(\?P<camera>.*too large"),
+        ("(" * 5_000, r"expected a regular expression, got '\({80}': maximum recursion depth exceeded"),
+        ("(?a)(?u)(?P<camera>x+)", "expected a regular expression, got .*incompatible"),
+        (r".*\.png", "group"),
+        ("(?P<camera>x+)", "no images"),
+    ],
+    ids=["syntax", "repetition", "nested", "flags", "no group", "no match"],
 )
 def test_useless_patterns_are_refused(tmp_path: Path, pattern: str, message: str) -> None:
     write(tmp_path / "a.png")
