@@ -17,11 +17,18 @@ import numpy as np
 from ingest.codecs import bytes_digest, check_size, decode_image, pixel_digest
 from ingest.errors import BadImageError, SourceError
 from ingest.image_header import image_format, read_image_header
-from ingest.kafka import MAX_FRAME_BYTES
 from ingest.line import Line
 from ingest.records import CameraBand, Encoding, Side
 from ingest.sources.layout import CameraFiles, find_cameras
-from ingest.sources.source import DEFAULT_ENCODING, CameraFeed, CoilSource, Picture, encoded_picture
+from ingest.sources.source import (
+    DEFAULT_ENCODING,
+    CameraFeed,
+    CoilSource,
+    Picture,
+    bounded,
+    encoded_picture,
+    fits,
+)
 from ingest.sources.video import VideoFeed
 
 log = logging.getLogger(__name__)
@@ -109,15 +116,9 @@ class _FolderFeed:
         if self.encoding is not None or not kept:
             anew = encoded_picture(pixels, self.encoding or DEFAULT_ENCODING, along_mm)
             # What is too large once it is encoded anew may still travel as it came.
-            if not kept or len(anew.data) <= MAX_FRAME_BYTES:
-                return _bounded(anew)
-        return _bounded(Picture(original, kept, pixel_digest(pixels), len(pixels), along_mm))
-
-
-def _bounded(picture: Picture) -> Picture:
-    if len(picture.data) > MAX_FRAME_BYTES:
-        raise BadImageError(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(picture.data)}")
-    return picture
+            if not kept or fits(anew.data):
+                return bounded(anew)
+        return bounded(Picture(original, kept, pixel_digest(pixels), len(pixels), along_mm))
 
 
 def _folder_feeds(
@@ -200,7 +201,7 @@ def _as_it_is(file: Path, data: bytes) -> tuple[Encoding, bytes]:
     encoding: Encoding = "jpeg" if file.suffix.lower() in {".jpg", ".jpeg"} else "png"
     if file.suffix.lower() in {".bmp", ".tif", ".tiff"}:
         data = _as_png(data)
-    if len(data) > MAX_FRAME_BYTES:
+    if not fits(data):
         data = data[:OVERSIZE_KEPT_BYTES]
     return encoding, data
 

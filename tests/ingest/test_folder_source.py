@@ -261,7 +261,7 @@ def test_a_camera_whose_files_are_all_bad_still_speaks(tmp_path: Path) -> None:
 def test_a_file_too_large_to_travel_becomes_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "MAX_FRAME_BYTES", 2000)
+    monkeypatch.setattr("ingest.sources.source.MAX_FRAME_BYTES", 2000)
     monkeypatch.setattr(folder, "OVERSIZE_KEPT_BYTES", 500)
     write(tmp_path / "a.png")
     write(tmp_path / "b.png", picture(height=90))
@@ -275,7 +275,7 @@ def test_a_file_that_grows_when_it_is_encoded_anew_travels_as_it_came(
 ) -> None:
     flat = np.full((90, COLUMNS), 80, np.uint8)
     file = write(tmp_path / "a.png", flat)
-    monkeypatch.setattr(folder, "MAX_FRAME_BYTES", 2000)
+    monkeypatch.setattr("ingest.sources.source.MAX_FRAME_BYTES", 2000)
     (frame,) = source(tmp_path, encoding="raw").frames()
     assert (frame.header.encoding, frame.data) == ("png", file.read_bytes())
     assert np.array_equal(decode(frame.data, frame.header), flat)
