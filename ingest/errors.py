@@ -5,6 +5,7 @@ IngestError
 ├── BadRecordError        a header or control record that does not validate
 ├── BadLineError          a line description that does not validate
 ├── SourceError           a source (folder, video) that holds nothing to read
+├── NotSimulatedError     a folder whose line is not a simulated one, and is not written over
 ├── PublishError          Kafka did not take a record (retriable)
 └── SpoolError            the spool on disk cannot be used: full, damaged, not to be written
     └── SpoolInUseError   another publisher has it (retriable)
@@ -37,6 +38,10 @@ class BadLineError(IngestError):
 
 class SourceError(IngestError):
     """A source that cannot be opened or holds no frames."""
+
+
+class NotSimulatedError(IngestError):
+    """A folder with a line that no simulation wrote: a simulated coil would replace its files."""
 
 
 class PublishError(IngestError):

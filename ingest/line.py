@@ -14,6 +14,8 @@ from ingest.errors import BadLineError
 from ingest.records import CameraBand, Identifier, Record, first_problem
 
 LINE_FILE = "line.toml"
+PATTERN_ERRORS = (re.error, ValueError, OverflowError, RecursionError)
+"""Of `re.compile`: beside broken syntax, flags that exclude each other, huge numbers, groups in groups."""
 
 
 class LineCamera(CameraBand):
@@ -34,7 +36,7 @@ class LineCamera(CameraBand):
     def _compiles(cls, pattern: str | None) -> str | None:
         try:
             re.compile(pattern or "")
-        except re.error as error:
+        except PATTERN_ERRORS as error:
             raise ValueError(f"expected a regular expression: {error}") from None
         return pattern
 
@@ -84,7 +86,8 @@ def load_line(path: Path) -> Line:
     file = path / LINE_FILE if path.is_dir() else path
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Beside broken TOML: no UTF-8, a number of thousands of digits, or a thousand brackets in brackets.
+    except (ValueError, RecursionError) as error:
         raise BadLineError(f"{file}: expected TOML, got {error}") from None
     except OSError as error:
         raise BadLineError(f"{file}: expected a line description, got {error.strerror}") from None

@@ -118,13 +118,11 @@ class Publisher:
             BadImageError: the frame is larger than the topic takes.
             PublishError: Kafka did not take this frame or one before it.
         """
-        if len(frame.data) > MAX_FRAME_BYTES:
-            raise BadImageError(f"expected a frame of at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}")
+        check_fits(frame)
         header = frame.header
-        name = f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
         partition = frame_partition(header, self._partitions())
         headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, new_trace_context())]
-        self._publish(name, camera_key(header), frame.data, headers, partition)
+        self._publish(frame_name(header), camera_key(header), frame.data, headers, partition)
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, after all frames are durable, and wait for it.
@@ -245,6 +243,23 @@ def frames_producer(
         reconnect_backoff_max_ms=1_000,
         allow_auto_create_topics=False,
     )
+
+
+def frame_name(header: FrameHeader) -> str:
+    """What a message calls a frame."""
+    return f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
+
+
+def check_fits(frame: EncodedFrame) -> None:
+    """Check that the topic takes a frame of this size.
+
+    Raises:
+        BadImageError: names the frame, the limit and what came.
+    """
+    if len(frame.data) > MAX_FRAME_BYTES:
+        raise BadImageError(
+            f"{frame_name(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
+        )
 
 
 def coil_key(opened: CoilOpened) -> bytes:

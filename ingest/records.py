@@ -73,9 +73,16 @@ def first_problem(error: ValidationError) -> str:
     if problem["type"] == "value_error" and (not where or ", got " in message):
         # The message says what came; a record as a whole would be no help.
         return f"{where}: {message}" if where else message
-    came = repr(problem["input"])
-    came = came if len(came) <= 60 else came[:57] + "..."
-    return f"{where or 'record'}: {message} (got {came})"
+    return f"{where or 'record'}: {message} (got {_came(problem['input'])})"
+
+
+def _came(value: object) -> str:
+    try:
+        came = repr(value)
+    # Python writes out no integer of thousands of digits and no thousand tables in tables.
+    except (ValueError, RecursionError):
+        return f"{type(value).__name__} too large to show"
+    return came if len(came) <= 60 else came[:57] + "..."
 
 
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)

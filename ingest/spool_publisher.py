@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ingest.errors import BadImageError, IngestError, PublishError, SpoolError
-from ingest.kafka import MAX_FRAME_BYTES, KafkaConnection
-from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, new_trace_context
+from ingest.errors import IngestError, PublishError, SpoolError
+from ingest.kafka import KafkaConnection
+from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, check_fits, new_trace_context
 from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
@@ -118,8 +118,7 @@ class SpoolingPublisher:
             BadImageError: the frame is larger than the topic takes.
             IngestError: the spool cannot be written, or Kafka refuses for good.
         """
-        if len(frame.data) > MAX_FRAME_BYTES:
-            raise BadImageError(f"expected a frame of at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}")
+        check_fits(frame)
         if not self.has(frame.header):
             self._outbox.put(self._entry(frame.header, frame.data))
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.errors import NotSimulatedError
+from ingest.line import LINE_FILE
 from ingest.simulation.cameras import BANDS, strip_columns
 from ingest.simulation.coil import SimulatedCoil
 from ingest.simulation.noise import generator
@@ -20,6 +22,8 @@ PNG_COMPRESSION = 1
 """Of 9: grain hardly compresses, and the levels above cost five times the time for 5 % of size."""
 
 FRAME_NAMES = "[0-9]" * 6 + ".png"
+TRUTH_FILE = "truth.json"
+"""Tells a folder that a simulation wrote from a line of the user's own."""
 
 STREAM = 5
 DEFECT_STREAM = 6
@@ -47,20 +51,26 @@ def write_coil(
 
     Args:
         coil: what to write.
-        directory: made when it is missing; frames of an earlier coil in it are removed.
+        directory: made when it is missing; frames of an earlier simulated coil in it are removed.
         masks: write the truth pixels too, as `masks/CAMERA/*.png`.
         progress: called after each pair of frames with how many frames are written and how many there are.
+
+    Raises:
+        NotSimulatedError: cameras or a line description lie in the folder that no simulation wrote.
     """
     frames = coil.frames_per_camera * len(coil.bands)
     folders = [directory / band.camera for band in coil.bands]
     mask_folders = [directory / "masks" / band.camera for band in coil.bands]
+    _refuse_what_is_not_simulated(directory, folders + mask_folders)
     for folder in folders + mask_folders:
         for old in folder.glob(FRAME_NAMES):
             old.unlink()
+    directory.mkdir(parents=True, exist_ok=True)
+    # Written first, so that a simulation that is ended half-way can be written over.
+    (directory / TRUTH_FILE).write_text(coil.truth().model_dump_json(indent=1) + "\n", "utf-8")
     for folder in folders + (mask_folders if masks else []):
         folder.mkdir(parents=True, exist_ok=True)
-    (directory / "truth.json").write_text(coil.truth().model_dump_json(indent=1) + "\n", "utf-8")
-    (directory / "line.toml").write_text(line_toml(coil), "utf-8")
+    (directory / LINE_FILE).write_text(line_toml(coil), "utf-8")
     for sequence in range(coil.frames_per_camera):
         for camera_index, folder in enumerate(folders):
             name = f"{sequence:06d}.png"
@@ -69,6 +79,17 @@ def write_coil(
                 _write_png(mask_folders[camera_index] / name, coil.mask(camera_index, sequence))
         if progress is not None:
             progress((sequence + 1) * len(coil.bands), frames)
+
+
+def _refuse_what_is_not_simulated(directory: Path, cameras: list[Path]) -> None:
+    if (directory / TRUTH_FILE).exists():
+        return
+    for path in [directory / LINE_FILE, *cameras]:
+        if path.exists():
+            raise NotSimulatedError(
+                f"{directory}: expected a folder without a line, or one with the {TRUTH_FILE} of a simulated "
+                f"coil, got {path.relative_to(directory)} without it"
+            )
 
 
 def line_toml(coil: SimulatedCoil) -> str:

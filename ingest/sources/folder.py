@@ -17,11 +17,18 @@ import numpy as np
 from ingest.codecs import bytes_digest, check_size, decode_image, pixel_digest
 from ingest.errors import BadImageError, SourceError
 from ingest.image_header import image_format, read_image_header
-from ingest.kafka import MAX_FRAME_BYTES
 from ingest.line import Line
-from ingest.records import CameraBand, Encoding
+from ingest.records import CameraBand, Encoding, Side
 from ingest.sources.layout import CameraFiles, find_cameras
-from ingest.sources.source import DEFAULT_ENCODING, CameraFeed, CoilSource, Picture, encoded_picture
+from ingest.sources.source import (
+    DEFAULT_ENCODING,
+    CameraFeed,
+    CoilSource,
+    Picture,
+    bounded,
+    encoded_picture,
+    fits,
+)
 from ingest.sources.video import VideoFeed
 
 log = logging.getLogger(__name__)
@@ -33,7 +40,8 @@ OVERSIZE_KEPT_BYTES = 64 * 1024
 class FolderSource(CoilSource):
     """A folder of images, or of what a line description names there.
 
-    Without a line description the cameras stand side by side from 0 mm, in natural order of their names.
+    Without a line description the cameras of each side stand next to each other from 0 mm, in natural order
+    of their names.
 
     Args:
         directory: the folder.
@@ -108,15 +116,9 @@ class _FolderFeed:
         if self.encoding is not None or not kept:
             anew = encoded_picture(pixels, self.encoding or DEFAULT_ENCODING, along_mm)
             # What is too large once it is encoded anew may still travel as it came.
-            if not kept or len(anew.data) <= MAX_FRAME_BYTES:
-                return _bounded(anew)
-        return _bounded(Picture(original, kept, pixel_digest(pixels), len(pixels), along_mm))
-
-
-def _bounded(picture: Picture) -> Picture:
-    if len(picture.data) > MAX_FRAME_BYTES:
-        raise BadImageError(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(picture.data)}")
-    return picture
+            if not kept or fits(anew.data):
+                return bounded(anew)
+        return bounded(Picture(original, kept, pixel_digest(pixels), len(pixels), along_mm))
 
 
 def _folder_feeds(
@@ -124,7 +126,7 @@ def _folder_feeds(
 ) -> Iterator[_FolderFeed]:
     sizes = [_nominal_size(camera) for camera in cameras]
     known = next((size for size in sizes if size), None)
-    across_mm = 0.0
+    next_mm: dict[Side, float] = {"top": 0.0, "bottom": 0.0}
     for camera, size in zip(cameras, sizes, strict=True):
         if known is None:
             file = camera.files[0]
@@ -138,12 +140,12 @@ def _folder_feeds(
             band = CameraBand(
                 side=camera.side,
                 camera=camera.camera,
-                across_mm=across_mm,
+                across_mm=next_mm[camera.side],
                 columns=columns,
                 mm_per_row=mm_per_px,
                 mm_per_column=mm_per_px,
             )
-            across_mm = band.right_mm
+            next_mm[camera.side] = band.right_mm
         yield _FolderFeed(camera.files, band, height, encoding)
 
 
@@ -199,7 +201,7 @@ def _as_it_is(file: Path, data: bytes) -> tuple[Encoding, bytes]:
     encoding: Encoding = "jpeg" if file.suffix.lower() in {".jpg", ".jpeg"} else "png"
     if file.suffix.lower() in {".bmp", ".tif", ".tiff"}:
         data = _as_png(data)
-    if len(data) > MAX_FRAME_BYTES:
+    if not fits(data):
         data = data[:OVERSIZE_KEPT_BYTES]
     return encoding, data
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from ingest.errors import BadRecordError, SourceError
-from ingest.line import Line, LineCamera
+from ingest.line import PATTERN_ERRORS, Line, LineCamera
 from ingest.records import Side, check_identifier
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 SINGLE_CAMERA = "camera"
 """Id of the only camera of a flat folder."""
+SIDES: dict[str, Side] = {"top": "top", "bottom": "bottom"}
+"""By the name of a sub-folder, or what a pattern takes from a file name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def find_cameras(directory: Path, line: Line | None = None, pattern: str | None 
 
     With a line, each of its cameras that is not a video: its `folder`, else the sub-folder of its name, else
     the folder itself. With a pattern, the cameras that its group `camera` tells apart. Else one camera where
-    the folder holds images, or one camera a sub-folder.
+    the folder holds images, or one camera a sub-folder: of the side that it is named after, else the top one.
 
     Raises:
         SourceError: a camera without images, or a name that is no camera id.
@@ -70,7 +72,11 @@ def find_cameras(directory: Path, line: Line | None = None, pattern: str | None 
         return [CameraFiles("top", SINGLE_CAMERA, images)]
     folders = sorted((path for path in directory.iterdir() if path.is_dir()), key=natural_key)
     cameras = [(folder, images_in(folder)) for folder in folders if not folder.name.startswith(".")]
-    found = [CameraFiles("top", _camera_id(folder.name), images) for folder, images in cameras if images]
+    found = [
+        CameraFiles(SIDES.get(folder.name, "top"), _camera_id(folder.name), images)
+        for folder, images in cameras
+        if images
+    ]
     return found or _refuse(directory)
 
 
@@ -85,8 +91,8 @@ def _described(directory: Path, camera: LineCamera) -> CameraFiles:
 def _by_pattern(directory: Path, pattern: str) -> list[CameraFiles]:
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
-        raise SourceError(f"expected a regular expression, got {pattern!r}: {error}") from None
+    except PATTERN_ERRORS as error:
+        raise SourceError(f"expected a regular expression, got {pattern[:80]!r}: {error}") from None
     if "camera" not in compiled.groupindex:
         raise SourceError(f"expected a pattern with a group (?P<camera>...), got {pattern!r}")
     cameras: dict[tuple[Side, str], list[Path]] = defaultdict(list)
@@ -100,11 +106,10 @@ def _by_pattern(directory: Path, pattern: str) -> list[CameraFiles]:
 
 
 def _side(name: str | None) -> Side:
-    if name in {None, "top"}:
-        return "top"
-    if name == "bottom":
-        return "bottom"
-    raise SourceError(f"expected the side top or bottom in the file name, got {name!r}")
+    side = SIDES.get("top" if name is None else name)
+    if side is None:
+        raise SourceError(f"expected the side top or bottom in the file name, got {name!r}")
+    return side
 
 
 def _camera_id(name: str) -> str:

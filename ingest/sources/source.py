@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ingest.codecs import encode_frame
-from ingest.errors import BadRecordError, SourceError
+from ingest.errors import BadImageError, BadRecordError, SourceError
+from ingest.kafka import MAX_FRAME_BYTES
 from ingest.records import (
     CameraBand,
     CameraClosed,
@@ -76,6 +77,22 @@ def encoded_picture(pixels: NDArray[np.uint8], encoding: Encoding, along_mm: flo
     """Encode the pixels of one frame, `(H, W)` uint8."""
     data, digest = encode_frame(pixels, encoding)
     return Picture(data, encoding, digest, len(pixels), along_mm)
+
+
+def fits(data: bytes) -> bool:
+    """Whether Kafka takes so many bytes as one frame."""
+    return len(data) <= MAX_FRAME_BYTES
+
+
+def bounded(picture: Picture) -> Picture:
+    """The picture itself, where it can travel.
+
+    Raises:
+        BadImageError: it has more bytes than Kafka takes as one frame.
+    """
+    if not fits(picture.data):
+        raise BadImageError(f"expected at most {MAX_FRAME_BYTES} bytes, got {len(picture.data)}")
+    return picture
 
 
 class CoilSource:

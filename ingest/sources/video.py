@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.codecs import bytes_digest
-from ingest.errors import SourceError
+from ingest.errors import BadImageError, SourceError
 from ingest.position import ConstantSpeed
 from ingest.records import CameraBand, Encoding
-from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, encoded_picture
+from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, bounded, encoded_picture
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class VideoFeed:
     def pictures(self) -> Iterator[Picture]:
         """The frames, grey, to the end of the video.
 
-        What a container that counts its frames has lost of them is handed over as unreadable.
+        A frame too large to travel is handed over as unreadable, and so is what a container that counts its
+        frames has lost of them.
         """
         index = 0
         with _opened(self.path) as capture:
@@ -104,12 +105,19 @@ class VideoFeed:
             total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if counted else 0
             for pixels in _grey_frames(capture):
                 rows = len(pixels)
-                yield encoded_picture(pixels, self.encoding, self._along_mm(index, frames_per_s, rows))
+                yield self._picture(pixels, index, self._along_mm(index, frames_per_s, rows))
                 index += 1
         if index < total:
             log.warning("%s: expected %d frames, got %d: the rest is unreadable", self.path, total, index)
         for missing in range(index, total):
-            yield Picture(b"", "png", bytes_digest(b""), rows, self._along_mm(missing, frames_per_s, rows))
+            yield _unreadable(rows, self._along_mm(missing, frames_per_s, rows))
+
+    def _picture(self, pixels: NDArray[np.uint8], index: int, along_mm: float) -> Picture:
+        try:
+            return bounded(encoded_picture(pixels, self.encoding, along_mm))
+        except BadImageError as error:
+            log.warning("%s: frame %d is passed on as unreadable: %s", self.path, index, error)
+            return _unreadable(len(pixels), along_mm)
 
     @property
     def _frames_per_s(self) -> float:
@@ -120,6 +128,10 @@ class VideoFeed:
         if self.speed_mps is None:
             return index * rows * self.band.mm_per_row
         return ConstantSpeed(self.speed_mps).along_mm(index / frames_per_s)
+
+
+def _unreadable(rows: int, along_mm: float) -> Picture:
+    return Picture(b"", "png", bytes_digest(b""), rows, along_mm)
 
 
 @contextmanager

@@ -306,18 +306,25 @@ def parse_recipe(kind: type[Kind], path: Path, **instead: object) -> Kind:
         return kind.model_validate(
             {**settings, **{name: value for name, value in instead.items() if value is not None}}
         )
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"cannot read recipe {path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         text = first["msg"].removeprefix("Value error, ")
         message = f"{where}: {text}" if where else text
         raise RecipeError(f"recipe {path}: {message}{_what_came(first)}") from error
+    # Beside broken TOML: no UTF-8, a number of thousands of digits, or a thousand brackets in brackets.
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecipeError(f"cannot read recipe {path}: {error}") from error
 
 
 def _what_came(error: ErrorDetails) -> str:
     """The value itself where it is one, and the message does not say it anyway."""
     value = error["input"]
     said = error["type"] in {"value_error", "missing", "extra_forbidden"}
-    return "" if said or isinstance(value, dict | list | tuple) else f", got {value!r}"
+    if said or isinstance(value, dict | list | tuple):
+        return ""
+    try:
+        return f", got {value!r}"
+    except ValueError:
+        # Python writes out no integer of so many digits.
+        return ", got a number of thousands of digits"

@@ -54,8 +54,9 @@ def inspect(
     """Inspect a whole coil in this process and write its report. Needs no server.
 
     A coil id that comes again is a new run beside the older ones; --run N of an older one replaces it.
-    Without line.toml a folder is one camera at 1 mm per pixel. An image that cannot be read becomes an
-    unreadable frame of the report, and the coil is not released.
+    Without line.toml a folder of images is one camera of the top side at 1 mm per pixel; of sub-folders each
+    is one, and one called bottom is of the bottom side. An image that cannot be read becomes an unreadable
+    frame of the report, and the coil is not released.
 
     Example: coilwatch inspect frames/ --coil C1234 --output reports/
     """

@@ -58,7 +58,7 @@ def _parameters(command: Any) -> Iterator[str]:  # noqa: ANN401 - typer types wh
     rows = [_row(parameter) for parameter in command.params if getattr(parameter, "help", None)]
     rows = [row for row in rows if "completion" not in row]
     if rows:
-        yield from ("| argument or option | meaning | default |", "|---|---|---|")
+        yield from ("| argument or option | meaning | values | default |", "|---|---|---|---|")
         yield from rows
 
 
@@ -68,8 +68,23 @@ def _row(parameter: Any) -> str:  # noqa: ANN401
         if parameter.opts[0].startswith("-")
         else [parameter.name.upper()]
     )
-    cells = (", ".join(f"`{name}`" for name in names), parameter.help, _default(parameter))
+    cells = (
+        ", ".join(f"`{name}`" for name in names),
+        parameter.help,
+        _values(parameter),
+        _default(parameter),
+    )
     return "| " + " | ".join(cell.replace("|", r"\|").replace("<", "&lt;") for cell in cells) + " |"
+
+
+def _values(parameter: Any) -> str:  # noqa: ANN401
+    """The choices that a parameter has, or the bounds of a number; nothing where it takes any value."""
+    if choices := parameter.type_descriptor.choices:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    least, most = parameter.min, parameter.max
+    if least is None:
+        return "" if most is None else f"up to {most}"
+    return f"from {least}" if most is None else f"{least} to {most}"
 
 
 def _default(parameter: Any) -> str:  # noqa: ANN401

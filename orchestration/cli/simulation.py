@@ -21,7 +21,12 @@ from workers.report.scoring import SMALLEST_MM, TOLERANCE_MM, score
 
 def simulate(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of frames, truth.json and line.toml.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of frames, truth.json and line.toml. Those of an earlier simulation are replaced.",
+        ),
     ],
     length_m: Annotated[
         float, typer.Option("--length-m", min=0.5, max=10_000, help="Length of strip.")
@@ -39,6 +44,8 @@ def simulate(
     ] = False,
 ) -> None:
     """Write a simulated coil: frames of two cameras with planted defects of real steel, and its truth.
+
+    A folder with line.toml or camera folders and no truth.json is a line of your own, and left as it is.
 
     Example: coilwatch simulate -o strip/ && coilwatch inspect strip/ --coil demo-coil -o reports/
     """

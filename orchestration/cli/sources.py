@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def open_source(
         say(f"No {LINE_FILE} and no --mm-per-px: taking {path} at {DEFAULT_MM_PER_PX:g} mm per pixel.")
     if _is_video(path):
         return _video(path, coil, run, line, mm_per_px, encoding, speed_mps)
-    return FolderSource(
+    source = FolderSource(
         path,
         line=line.name if line else DEFAULT_LINE,
         coil=coil,
@@ -84,6 +85,9 @@ def open_source(
         encoding=encoding,
         speed_mps=speed_mps,
     )
+    if line is None:
+        _tell_assumed(source.opened().cameras)
+    return source
 
 
 def line_name(path: Path, line_file: Path | None = None) -> str:
@@ -100,6 +104,13 @@ def _line(path: Path, line_file: Path | None) -> Line | None:
     if line_file is not None:
         return load_line(line_file)
     return load_line(path / LINE_FILE) if (path / LINE_FILE).is_file() else None
+
+
+def _tell_assumed(cameras: Sequence[CameraBand]) -> None:
+    """Name cameras whose side and place nobody has described; a single one can only be where it is taken."""
+    if len(cameras) > 1:
+        places = (f"{one.side}/{one.camera} from {one.across_mm:g} to {one.right_mm:g} mm" for one in cameras)
+        say(f"No {LINE_FILE}: assuming cameras {', '.join(places)}.")
 
 
 def _is_video(path: Path) -> bool:

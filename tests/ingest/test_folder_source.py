@@ -89,12 +89,30 @@ def test_sub_folders_are_cameras_side_by_side(tmp_path: Path) -> None:
     assert [closed.frames for closed in coil.closed()] == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("top", "bottom"), {("bottom", "bottom", 0.0), ("top", "top", 0.0)}),
+        (("bottom", "c", "a"), {("top", "a", 0.0), ("bottom", "bottom", 0.0), ("top", "c", 30.0)}),
+        (("Bottom", "x"), {("top", "Bottom", 0.0), ("top", "x", 30.0)}),
+    ],
+    ids=["two sides", "a side among cameras", "no side"],
+)
+def test_a_sub_folder_named_after_a_side_is_of_it(
+    tmp_path: Path, names: tuple[str, ...], places: set[tuple[str, str, float]]
+) -> None:
+    for name in names:
+        write(tmp_path / name / "1.png")
+    cameras = source(tmp_path).opened().cameras
+    assert {(band.side, band.camera, band.across_mm) for band in cameras} == places
+
+
 def test_a_pattern_tells_cameras_and_sides_by_name(tmp_path: Path) -> None:
     for name in ("top_x_1", "bottom_x_1", "top_y_1", "other"):
         write(tmp_path / f"{name}.png")
     coil = source(tmp_path, pattern=r"(?P<side>top|bottom)_(?P<camera>\w)_\d+\.png")
-    found = [(band.side, band.camera) for band in coil.opened().cameras]
-    assert found == [("bottom", "x"), ("top", "x"), ("top", "y")]
+    found = [(band.side, band.camera, band.across_mm) for band in coil.opened().cameras]
+    assert found == [("bottom", "x", 0.0), ("top", "x", 0.0), ("top", "y", 30.0)]
     assert coil.total_frames == 3
 
 
@@ -243,7 +261,7 @@ def test_a_camera_whose_files_are_all_bad_still_speaks(tmp_path: Path) -> None:
 def test_a_file_too_large_to_travel_becomes_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "MAX_FRAME_BYTES", 2000)
+    monkeypatch.setattr("ingest.sources.source.MAX_FRAME_BYTES", 2000)
     monkeypatch.setattr(folder, "OVERSIZE_KEPT_BYTES", 500)
     write(tmp_path / "a.png")
     write(tmp_path / "b.png", picture(height=90))
@@ -257,7 +275,7 @@ def test_a_file_that_grows_when_it_is_encoded_anew_travels_as_it_came(
 ) -> None:
     flat = np.full((90, COLUMNS), 80, np.uint8)
     file = write(tmp_path / "a.png", flat)
-    monkeypatch.setattr(folder, "MAX_FRAME_BYTES", 2000)
+    monkeypatch.setattr("ingest.sources.source.MAX_FRAME_BYTES", 2000)
     (frame,) = source(tmp_path, encoding="raw").frames()
     assert (frame.header.encoding, frame.data) == ("png", file.read_bytes())
     assert np.array_equal(decode(frame.data, frame.header), flat)
@@ -296,7 +314,15 @@ def test_a_described_folder_without_images_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(", "expected a regular expression"), (r".*\.png", "group"), ("(?P<camera>x+)", "no images")],
+    [
+        ("(", "expected a regular expression"),
+        ("(?P<camera>a{99999999999})", r"expected a regular expression, got '\(\?P<camera>.*too large"),
+        ("(" * 5_000, r"expected a regular expression, got '\({80}': maximum recursion depth exceeded"),
+        ("(?a)(?u)(?P<camera>x+)", "expected a regular expression, got .*incompatible"),
+        (r".*\.png", "group"),
+        ("(?P<camera>x+)", "no images"),
+    ],
+    ids=["syntax", "repetition", "nested", "flags", "no group", "no match"],
 )
 def test_useless_patterns_are_refused(tmp_path: Path, pattern: str, message: str) -> None:
     write(tmp_path / "a.png")

@@ -67,6 +67,15 @@ BAD_LINES = {
     "no columns": ('name = "line-1"' + CAMERA.replace("480", "0"), r"cameras\.0\.columns: .*got 0"),
     "twice": ('name = "line-1"' + CAMERA + CAMERA, "each camera once a side, got top/drive twice"),
     "bad pattern": ('name = "line-1"' + CAMERA + 'pattern = "("', "expected a regular expression"),
+    "bad repetition": (
+        'name = "line-1"' + CAMERA + 'pattern = "a{99999999999}"',
+        "the repetition number is too",
+    ),
+    "bad flags": ('name = "line-1"' + CAMERA + 'pattern = "(?a)(?u)"', "expected a regular expression"),
+    "nested pattern": (
+        'name = "line-1"' + CAMERA + f'pattern = "{"(" * 5_000}"',
+        r"cameras\.0\.pattern: expected a regular expression: maximum recursion depth exceeded.*\(got '\(\(",
+    ),
     "two sources": ('name = "line-1"' + CAMERA + 'folder = "a"\nvideo = "b.mp4"', "got both"),
     "cameras no tables": ('name = "line-1"\ncameras = 3', "cameras: .*got 3"),
 }

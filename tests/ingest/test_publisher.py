@@ -18,7 +18,7 @@ from ingest.byte_window import ByteWindow
 from ingest.codecs import bytes_digest
 from ingest.errors import BadImageError, PublishError
 from ingest.kafka import FRAMES_TOPIC, MAX_FRAME_BYTES, KafkaConnection
-from ingest.publisher import FRAMES_PER_RUN, Publisher, frame_partition
+from ingest.publisher import FRAMES_PER_RUN, Publisher, check_fits, frame_partition
 from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame, FrameHeader
 
 BAND = CameraBand(side="top", camera="a", across_mm=0, columns=10, mm_per_row=1, mm_per_column=1)
@@ -77,6 +77,14 @@ def test_no_broker_is_one_clear_error() -> None:
             Publisher(KafkaConnection(bootstrap_servers=address), connect_timeout_s=0.5)
     assert caught.value.retriable
     assert "\n" not in str(caught.value)
+
+
+def test_a_frame_that_is_too_large_is_named() -> None:
+    check_fits(frame("C1", 3, bytes(MAX_FRAME_BYTES)))
+    with pytest.raises(
+        BadImageError, match=rf"^frame 3 of C1 top/a: expected at most {MAX_FRAME_BYTES} bytes, got \d+$"
+    ):
+        check_fits(frame("C1", 3, bytes(MAX_FRAME_BYTES + 1)))
 
 
 @pytest.fixture

@@ -62,6 +62,22 @@ def test_what_is_missing_of_a_video_is_unreadable(video: Path, tmp_path: Path) -
     assert (coil.closed()[0].frames, coil.closed()[0].end_mm) == (FRAMES, 120.0)
 
 
+def test_a_frame_too_large_to_travel_becomes_unreadable(
+    video: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ingest.sources.source.MAX_FRAME_BYTES", ROWS * COLUMNS - 1)
+    coil = VideoSource(video, band(), line="line-1", coil="coil-1", encoding="raw")
+    frames = list(coil.frames())
+    assert [(frame.header.along_mm, frame.header.height) for frame in frames] == [
+        (along_mm, ROWS) for along_mm in (0, 24, 48, 72, 96)
+    ]
+    assert {(frame.data, frame.header.digest) for frame in frames} == {(b"", bytes_digest(b""))}
+    assert (
+        f"{video}: frame 4 is passed on as unreadable: expected at most 3071 bytes, got 3072" in caplog.text
+    )
+    assert (coil.closed()[0].frames, coil.closed()[0].end_mm) == (FRAMES, 120.0)
+
+
 def test_a_frame_that_ends_beyond_any_strip_is_refused(video: Path) -> None:
     far = band().model_copy(update={"mm_per_row": 1_000.0})
     coil = VideoSource(video, far, line="line-1", coil="coil-1", speed_mps=7.49e5)

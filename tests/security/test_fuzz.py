@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.codecs import decode, decode_image, encode
-from ingest.errors import IngestError
+from ingest.errors import BadLineError, IngestError
+from ingest.line import load_line
 from ingest.records import CoilOpened, EncodedFrame, FrameHeader
 from ingest.spool_entry import Entry
 from ingest.spool_log import RecordLog
 from ingest.spool_marks import Marks
-from models.errors import ModelsError
+from models.errors import ModelsError, RecipeError
+from models.training.recipe import load_recipe
 from models.weights.files import read_weights
 from models.weights.registry import load, locate
 from orchestration.errors import SettingsError
@@ -179,13 +181,41 @@ def test_settings_files(tmp_path: Path, text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", ["a = " + "[" * 5_000, "a = " + "9" * 5_000], ids=["nested", "long number"])
-def test_toml_that_python_chokes_on_is_a_bad_setting(tmp_path: Path, text: str) -> None:
+def test_toml_that_python_chokes_on_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "some.toml"
     file.write_text(text)
     with pytest.raises(SettingsError, match=str(file)):
         load_settings(file, environment={})
     with pytest.raises(BadSettingsError, match=str(file)):
         GradingRules.load(file)
+    with pytest.raises(BadLineError, match=str(file)):
+        load_line(file)
+    with pytest.raises(RecipeError, match=str(file)):
+        load_recipe(file)
+
+
+TOML_READERS: tuple[tuple[Callable[[Path], object], str, type[Exception]], ...] = (
+    (partial(load_settings, environment={}), "ray.address", SettingsError),
+    (GradingRules.load, "severity", BadSettingsError),
+    (load_line, "name", BadLineError),
+    (load_recipe, "name", RecipeError),
+)
+
+
+@pytest.mark.parametrize(
+    "value", ["0x" + "f" * 5_000, "{ a" + ".a" * 3_000 + " = 1 }"], ids=["long number", "nested"]
+)
+@pytest.mark.parametrize(
+    ("read", "key", "error"), TOML_READERS, ids=["settings", "grading", "line", "recipe"]
+)
+def test_a_toml_value_that_python_cannot_write_out_is_a_bad_one(
+    tmp_path: Path, read: Callable[[Path], object], key: str, error: type[Exception], value: str
+) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text(f"{key} = {value}")
+    with pytest.raises(error, match=key) as caught:
+        read(file)
+    assert len(str(caught.value)) < 400
 
 
 RULES = (Path(__file__).parents[2] / "workers/coil/grading.toml").read_bytes()

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ingest.errors import NotSimulatedError
 from ingest.line import load_line
 from ingest.simulation import SimulatedCoil, SimulatedTruth, write_coil, write_defects, write_tiles
 from ingest.simulation.truth import Kind
@@ -36,6 +37,31 @@ def test_no_frame_of_a_longer_coil_stays(tmp_path: Path) -> None:
     write_coil(SimulatedCoil(0.24, 2), tmp_path)
     assert sorted(path.name for path in (tmp_path / "left").iterdir()) == ["000000.png", "notes.txt"]
     assert not list((tmp_path / "masks" / "right").iterdir())
+
+
+@pytest.mark.parametrize("own", ["line.toml", "left/000000.png", "masks/right/000000.png"])
+def test_a_line_of_the_users_own_is_left_as_it_is(tmp_path: Path, own: str) -> None:
+    file = tmp_path / own
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("mine")
+    got = own.removesuffix("/000000.png")
+    with pytest.raises(
+        NotSimulatedError, match=rf"^{tmp_path}: expected .*truth\.json.* got {got} without it$"
+    ):
+        write_coil(SimulatedCoil(0.24, 1), tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    assert file.read_text() == "mine"
+
+
+def test_a_simulation_that_was_ended_half_way_is_written_over(tmp_path: Path) -> None:
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_coil(SimulatedCoil(0.72, 1), tmp_path, progress=end)
+    coil = SimulatedCoil(0.24, 2)
+    write_coil(coil, tmp_path)
+    assert SimulatedTruth.from_json((tmp_path / "truth.json").read_bytes()) == coil.truth()
 
 
 def test_the_line_is_described_for_inspection(tmp_path: Path) -> None:

@@ -376,6 +376,14 @@ def test_an_output_that_is_a_file(coilwatch: Coilwatch, frames: Path, tmp_path: 
     assert output.read_text() == "kept"
 
 
+def test_simulate_never_writes_over_a_line_of_the_users_own(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text("mine")
+    ran = coilwatch("simulate", "--length-m", "0.5", "--output", tmp_path)
+    assert ran.code == 1
+    assert "got line.toml without it" in ran.error
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("line.toml", "mine")]
+
+
 def test_segment_never_writes_over_its_images(coilwatch: Coilwatch, frames: Path) -> None:
     before = (frames / GOOD_FRAMES[0]).read_bytes()
     ran = coilwatch("segment", frames, "--output", frames)

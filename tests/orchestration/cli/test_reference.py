@@ -17,6 +17,22 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), "run scripts/cli-docs"
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "values"),
+    [
+        ("simulate", "`--family`", "`scaled`, `brushed`, `pickled`"),
+        ("ingest", "`--encoding`", "`raw`, `png`, `jpeg`, `zstd`"),
+        ("simulate", "`--length-m`", "0.5 to 10000"),
+        ("inspect", "`--run`", "from 1"),
+        ("inspect", "`--pattern`", ""),
+    ],
+)
+def test_a_row_says_which_values_its_option_takes(command: str, option: str, values: str) -> None:
+    section = reference().partition(f"## coilwatch {command}\n")[2].partition("\n## ")[0]
+    (row,) = (line for line in section.splitlines() if line.startswith(f"| {option} "))
+    assert row.split(" | ")[-2] == values
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_teaches_by_an_example(coilwatch: Coilwatch, name: str) -> None:
     ran = coilwatch(name, "--help")
