@@ -101,6 +101,7 @@ class Marks:
         self._open = open_with
         self._coils: dict[CoilRun, CoilMark] = {}
         self._cameras: dict[tuple[CoilRun, CameraName], CameraMark] = {}
+        self._finished: dict[tuple[CoilRun, CameraName], CameraMark] = {}
         self._delivered = DeliveredMark()
         self._behind = False
         try:
@@ -111,6 +112,7 @@ class Marks:
             raise SpoolError(f"spool {path}: {error.strerror or error}") from None
         except ValidationError:
             raise SpoolError(f"spool {path}: not a journal of this version") from None
+        self._taken_up = frozenset(self._coils)
 
     @property
     def delivered_before(self) -> int:
@@ -127,10 +129,11 @@ class Marks:
         return CameraMark(**fields)
 
     def knows(self, record: FrameHeader | CoilOpened | CameraClosed) -> bool:
-        """Whether a record is acknowledged, of a coil that is not finished."""
+        """Whether a record is acknowledged, of a coil that is not finished or was not when this began."""
+        run = coil_run(record)
         if isinstance(record, CoilOpened):
-            return coil_run(record) in self._coils
-        mark = self.camera(record)
+            return run in self._coils or any(run == finished for finished, _ in self._finished)
+        mark = self._finished.get((run, (record.side, record.camera))) or self.camera(record)
         if isinstance(record, CameraClosed):
             return mark.closed != "no"
         return record.sequence < mark.next_sequence
@@ -177,6 +180,9 @@ class Marks:
         self._note(self.camera(record).model_copy(update={"closed": state}))
         coil = self._coils.get(run)
         if coil and all(self._closed(run, camera) == "delivered" for camera in coil.cameras):
+            if run in self._taken_up:
+                # Its source may be under way once more, and would send all the rest again.
+                self._finished |= {key: known for key, known in self._cameras.items() if key[0] == run}
             self.forget(run)
 
     def forget(self, run: CoilRun) -> None:

@@ -8,6 +8,7 @@ OrchestrationError
     ├── MissingProgramError  a program that a part needs is not installed
     ├── StartError           a part that ended or did not answer in time (retriable)
     ├── UnreachableError     a server that the settings name and that does not answer (retriable)
+    ├── UnusableLineError    a line that runs already and that does not serve who may not change it
     └── StackBusyError       another process starts or stops the same stack (retriable)
 """
 
@@ -58,6 +59,10 @@ class UnreachableError(StackError):
     """A server that the settings name does not answer."""
 
     retriable = True
+
+
+class UnusableLineError(StackError):
+    """A line runs already, and whoever may not roll out another one in its place cannot use it."""
 
 
 class StackBusyError(StackError):

@@ -37,11 +37,15 @@ class RunReportedError(OrchestrationError):
     """A run of a coil that has its report already; a report of the line is never replaced."""
 
 
-def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
+def start_line(stack: Stack, progress: Progress | None = None, *, roll_out: bool = True) -> Settings:
     """Start what does not run, and deploy the application unless the same one runs already.
 
     Servers that the settings name and that nobody has started yet are waited for. An application of other
     settings, or of another version, is replaced while it runs: its frames wait in Kafka for whoever comes.
+
+    Args:
+        progress: told in one line what is waited for.
+        roll_out: replace such an application; otherwise it is used as it is.
 
     Returns:
         The settings with the addresses of what runs and the report store of the application.
@@ -55,7 +59,7 @@ def start_line(stack: Stack, progress: Progress | None = None) -> Settings:
     _wait_for_named(stack.settings, tell)
     stack.up(progress=progress)
     tell("Deploying frame workers, inspectors and the coil worker ...")
-    return stack.deploy(_deploy)
+    return stack.deploy(_deploy, roll_out=roll_out)
 
 
 def _wait_for_named(settings: Settings, tell: Progress) -> None:

@@ -25,13 +25,13 @@ def spooled_run(
     line_and_coil: tuple[str, str],
     tell: Callable[[str], None],
 ) -> int:
-    """The run that a publisher before this one left unfinished, else the next one.
+    """The run that a publisher before this one left and that is not wholly in Kafka, else the next one.
 
     Only Kafka knows the next one, so that is waited for. A run whose report was written meanwhile is over:
     what the source still has of it is a new run.
 
     Args:
-        tell: told once when Kafka is waited for.
+        tell: told when the source has nothing new, and once when Kafka is waited for.
 
     Raises:
         KafkaError: Kafka refuses for good.
@@ -39,11 +39,14 @@ def spooled_run(
     """
     line, coil = line_and_coil
     known = publisher.runs(line, coil)
-    unfinished = [run for run, waits in known.items() if waits]
-    for run in sorted(unfinished, reverse=True):
+    for run, waits in sorted(known.items(), reverse=True):
         if not store.has(line, coil, run):
+            if not waits:
+                tell(f"All of coil {coil} run {run} is safe already; --run {run + 1} begins another run.")
             return run
-        publisher.forget((line, coil, run))
+        # What is whole on disk is forgotten once Kafka has it: until then its drops must be known.
+        if waits:
+            publisher.forget((line, coil, run))
     told = False
     while True:
         try:

@@ -13,7 +13,7 @@ from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
 from orchestration.cli.browser import can_show, show
-from orchestration.cli.console import activity, frames_progress
+from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.demo_view import DemoView
 from orchestration.cli.folders import made_folder
 from orchestration.cli.inspection import inspect_in_process
@@ -60,7 +60,8 @@ def demo(
 ) -> None:
     """Run the sample coil through Kafka, Ray Serve and Redis, and show its report.
 
-    Starts what is not running and stops what it started; a line that runs already keeps its report folder.
+    Starts what is not running and stops what it started; a line that runs already is used as it is, with its
+    own settings and report folder.
 
     Example: coilwatch demo --speed-mps 2
     """
@@ -89,8 +90,10 @@ def _distributed(
     stack = Stack(settings)
     try:
         with activity("Looking for Kafka, Valkey and Ray ...") as tell:
-            connected = start_line(stack, progress=tell)
+            connected = start_line(stack, progress=tell, roll_out=False)
         say_other_store(settings, connected)
+        if not stack.runs_by(connected):
+            say("The line that runs has other settings and keeps them; `coilwatch up` rolls these out.")
         return _stream_and_wait(coil, connected, speed_mps)
     finally:
         with activity("Stopping what was started ..."):

@@ -23,6 +23,7 @@ from orchestration.cli.sources import (
     open_source,
 )
 from orchestration.cli.state import state
+from orchestration.errors import OrchestrationError
 from orchestration.inspector import open_inspector
 from orchestration.settings import Settings
 from workers.coil.account import CoilAccount
@@ -30,6 +31,10 @@ from workers.coil.grading import GradingRules
 from workers.coil.records import CoilReport
 from workers.in_process import inspect_coil
 from workers.report.store import ReportLocation, ReportStore
+
+
+class RunRevisedError(OrchestrationError):
+    """A run of a coil whose report was revised: no first report may take its place."""
 
 
 def inspect(
@@ -53,18 +58,19 @@ def inspect(
 ) -> None:
     """Inspect a whole coil in this process and write its report. Needs no server.
 
-    A coil id that comes again is a new run beside the older ones; --run N of an older one replaces it.
-    Without line.toml a folder of images is one camera of the top side at 1 mm per pixel; of sub-folders each
-    is one, and one called bottom is of the bottom side. An image that cannot be read becomes an unreadable
-    frame of the report, and the coil is not released.
+    A coil id that comes again is a new run beside the older ones; --run N of an older one replaces it, unless
+    its report was revised. Without line.toml a folder of images is one camera of the top side at 1 mm per
+    pixel; of sub-folders each is one, and one called bottom is of the bottom side. An image that cannot be
+    read becomes an unreadable frame of the report, and the coil is not released.
 
     Example: coilwatch inspect frames/ --coil C1234 --output reports/
     """
     settings = state(context).settings
     check_identifier("coil", coil)
-    store = ReportStore(str(output))
-    latest = store.latest_run(line_name(source, line), coil)
+    store, coil_line = ReportStore(str(output)), line_name(source, line)
+    latest = store.latest_run(coil_line, coil)
     run = run or latest + 1
+    _check_replaceable(store, coil_line, coil, run)
     frames = open_source(
         source, coil, run=run, line_file=line, mm_per_px=mm_per_px, pattern=pattern, speed_mps=speed_mps
     )
@@ -73,6 +79,21 @@ def inspect(
         say(f"{output} has coil {coil} up to run {latest}: this is run {run}.")
     report, location = inspect_in_process(frames, settings, store)
     print_report(report, location.folder)
+
+
+def _check_replaceable(store: ReportStore, line: str, coil: str, run: int) -> None:
+    """Refuse a run whose report was revised: what was kept of it would no longer be what was revised.
+
+    Raises:
+        RunRevisedError: it was.
+        StoreError: the store could not be read.
+    """
+    revision = store.revision(line, coil, run)
+    if revision > 1:
+        raise RunRevisedError(
+            f"coil {coil} run {run}: expected a report of revision 1 to replace, got revision {revision}; "
+            "without --run this is a new run"
+        )
 
 
 def inspect_in_process(

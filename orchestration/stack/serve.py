@@ -16,6 +16,7 @@ from orchestration.settings import Settings
 from orchestration.settings_layers import leaves
 
 NAME = "coilwatch"
+RUNNING = "RUNNING"
 
 NO_REPLICAS = (
     *("reports.store", "spool.", "kafka.frames_", "kafka.inspections_", "kafka.replication"),
@@ -41,13 +42,12 @@ def digest(settings: Settings) -> str:
     return told.hexdigest()
 
 
-def runs() -> bool:
-    """Whether the application is there and healthy."""
+def health() -> str | None:
+    """What Serve says of the application, `RUNNING` where all is well; None where there is none."""
     from ray import serve
-    from ray.serve.schema import ApplicationStatus
 
     application = serve.status().applications.get(NAME)
-    return application is not None and application.status == ApplicationStatus.RUNNING
+    return application.status.value if application else None
 
 
 def replicas() -> dict[str, int]:

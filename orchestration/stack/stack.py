@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from ingest.kafka import KafkaConnection
-from orchestration.errors import SettingsError, UnreachableError
+from orchestration.errors import SettingsError, UnreachableError, UnusableLineError
 from orchestration.settings import Settings
 from orchestration.settings_layers import shown
 from orchestration.stack import kafka, ray_local, serve, topics, valkey
@@ -75,35 +75,50 @@ class Stack:
         self._started += missing
         return missing
 
-    def deploy(self, deploy: Callable[[Settings], None]) -> Settings:
+    def deploy(self, deploy: Callable[[Settings], None], *, roll_out: bool = True) -> Settings:
         """Deploy the application with the addresses of what runs; the same one that runs is left alone.
 
         One that differs only in where it writes reports is the same: it goes on writing there.
 
         Args:
             deploy: deploys on the Ray cluster that this process is connected to, and waits until it runs.
+            roll_out: replace an application of other settings, or one that does not run well.
 
         Returns:
-            The settings that the application has, its report store included.
+            The settings with the addresses of what runs and the report store of the application.
 
         Raises:
             UnreachableError: a part does not run.
+            UnusableLineError: an application that is not to be replaced cannot be used as it is.
             StackBusyError: another process is starting or stopping this stack.
         """
         with locked(self._directory):
             self.connect_ray()
             settings = self.connected(PARTS)
             digest = serve.digest(settings)
-            running = self._state().application
-            if running is not None and running.digest == digest and serve.runs():
+            running, health = self._state().application, serve.health()
+            if health is not None and not roll_out:
+                return settings.with_reports(_usable(running, health, settings).report_store)
+            if running is not None and running.digest == digest and health == serve.RUNNING:
                 return settings.with_reports(running.report_store)
             # What is cut off from here on is withdrawn all the same; no `up` takes it for its own.
             store = running.report_store if running else settings.reports.store
             self._remember(DeployedApplication(digest="", report_store=store))
-            self._deployed = running is None
+            self._deployed = health is None
             deploy(settings)
-            self._remember(DeployedApplication(digest=digest, report_store=settings.reports.store))
+            self._remember(
+                DeployedApplication(
+                    digest=digest,
+                    report_store=settings.reports.store,
+                    kafka=settings.kafka.bootstrap_servers,
+                )
+            )
         return settings
+
+    def runs_by(self, settings: Settings) -> bool:
+        """Whether the deployed application has these settings, but for its report store."""
+        application = self._state().application
+        return application is not None and application.digest == serve.digest(settings)
 
     def report_store(self) -> str:
         """Where the deployed application writes reports; the store of the settings where none is deployed."""
@@ -329,3 +344,23 @@ class Stack:
     def _record(self, name: PartName, part: StartedPart | None) -> None:
         with self._recording:
             self._state().with_part(name, part).write(self._directory)
+
+
+def _usable(running: DeployedApplication | None, health: str, settings: Settings) -> DeployedApplication:
+    """The application that is there, where frames and reports find their way as it is.
+
+    Raises:
+        UnusableLineError: says why not.
+    """
+    here = settings.kafka.bootstrap_servers
+    if health != serve.RUNNING:
+        why = f"expected its application {serve.RUNNING}, got {health}"
+    elif running is None:
+        why = f"expected one that was started from {settings.run_directory}, got one from elsewhere"
+    elif not running.digest:
+        why = "expected one that was started to the end, got one that was cut off"
+    elif running.kafka is not None and running.kafka != here:
+        why = f"expected one that takes its frames from Kafka at {here}, got {running.kafka}"
+    else:
+        return running
+    raise UnusableLineError(f"the line that runs: {why}; `coilwatch up` rolls out these settings")

@@ -40,12 +40,19 @@ class StartedPart(BaseModel):
 
 
 class DeployedApplication(BaseModel):
-    """The application on Ray: the digest of its settings, and where it writes reports."""
+    """The application on Ray.
+
+    Attributes:
+        digest: of its settings; empty while it is rolled out, and for good where that was cut off.
+        report_store: where it writes reports.
+        kafka: where it takes frames from; None in a state that an earlier version wrote.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     digest: str
     report_store: str
+    kafka: str | None = None
 
 
 class StackState(BaseModel):

@@ -98,7 +98,7 @@ class FaultLine:
     def whole(self) -> bool:
         """Whether every replica is there and the application healthy."""
         counts = {name: len(self.replicas(name)) for name in WORKERS}
-        return counts == WORKERS and serve.runs() and serve.replicas() == WORKERS
+        return counts == WORKERS and serve.health() == serve.RUNNING and serve.replicas() == WORKERS
 
     def broker(self) -> psutil.Process:
         """The broker's process."""

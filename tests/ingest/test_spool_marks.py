@@ -60,6 +60,21 @@ def test_a_coil_whose_closings_are_all_in_kafka_is_forgotten(path: Path) -> None
     marks.close()
 
 
+def test_a_coil_that_was_taken_up_stays_known_to_who_reads_its_source_again(path: Path) -> None:
+    marks = Marks(path)
+    marks.opened(opened("a"))
+    marks.frames([header(4)])
+    marks.closed(closed(5), delivered=False)
+    marks = again(marks, path)
+    marks.closed(closed(5), delivered=True)
+    assert marks.runs("line-1", "C1") == {}
+    assert all(map(marks.knows, (opened("a"), header(4), closed(5))))
+    assert not marks.knows(header(5))
+    marks = again(marks, path)
+    assert not any(map(marks.knows, (opened("a"), header(4), closed(5))))
+    marks.close()
+
+
 def test_neighbouring_drops_of_one_cause_are_one_stretch(path: Path) -> None:
     marks = Marks(path)
     for sequence in (0, 1, 2, 5):

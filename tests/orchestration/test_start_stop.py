@@ -157,7 +157,7 @@ def test_up_waits_for_servers_that_are_named_and_says_so(
             )
         )
         monkeypatch.setattr(stack, "up", lambda **_: told.append("up"))
-        monkeypatch.setattr(stack, "deploy", lambda _: told.append("deployed"))
+        monkeypatch.setattr(stack, "deploy", lambda *_, **__: told.append("deployed"))
         starting = threading.Thread(target=line.start_line, args=(stack, told.append))
         starting.start()
         waiting = f"Waiting for {address}: nobody listens there yet ..."

@@ -95,7 +95,6 @@ def key_figures(report: CoilReport) -> list[Figure]:
     left, right = report.strip_left_mm, report.strip_right_mm
     width = f"{numbers.millimetres(right - left)} mm" if left is not None and right is not None else "\u2013"
     edges = "between its edges" if width != "\u2013" else "edges not seen"
-    unread = sum(camera.unreadable + camera.missing + camera.dark for camera in report.cameras)
     total_area = sum(event.area_mm2 for event in report.events)
     widest = max((max(event.length_mm, event.width_mm) for event in report.events), default=None)
     longest = f"longest {numbers.millimetres(widest)} mm" if widest is not None else "no events"
@@ -104,14 +103,20 @@ def key_figures(report: CoilReport) -> list[Figure]:
             "Length", f"{numbers.metres(report.length_mm)} m", numbers.counted(len(report.cameras), "camera")
         ),
         Figure("Strip width", width, edges),
-        Figure(
-            "Inspected",
-            numbers.percent(report.coverage_share),
-            f"{numbers.counted(unread, 'frame')} not inspected" if unread else "every frame",
-        ),
+        Figure("Inspected", numbers.percent(report.coverage_share), _not_inspected(report)),
         Figure("Defect events", numbers.count(len(report.events)), rate),
         Figure("Defect area", numbers.area(total_area), longest),
     ]
+
+
+def _not_inspected(report: CoilReport) -> str:
+    """What is behind the share that was inspected; a camera that never started has no frames to count."""
+    unread = sum(camera.unreadable + camera.missing + camera.dark for camera in report.cameras)
+    if unread:
+        return f"{numbers.counted(unread, 'frame')} not inspected"
+    if report.holes:
+        return numbers.counted(len(report.holes), "hole")
+    return "every frame" if report.coverage_share >= 1 else "not the whole strip"
 
 
 def delivery_figures(delivery: Delivery) -> list[tuple[str, str]]:

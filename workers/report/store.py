@@ -79,7 +79,7 @@ class ReportStore:
             StoreError: the store did not take a file.
         """
         folder = self.folder(report.line, report.coil, report.run)
-        there = self._revision_in(folder)
+        there = self.revision(report.line, report.coil, report.run)
         if there > report.revision:
             folder = f"{folder}/{_revision_name(report.revision)}"
         elif 0 < there < report.revision:
@@ -149,6 +149,21 @@ class ReportStore:
         """
         return self._get(f"{self.folder(line, coil, run)}/{REPORT_FILE}") is not None
 
+    def revision(self, line: str, coil: str, run: int) -> int:
+        """The revision of the report of a run, 0 where there is none that can be read.
+
+        Raises:
+            BadNameError: line, coil or run cannot name a folder.
+            StoreError: the store could not be read.
+        """
+        folder = self.folder(line, coil, run)
+        data = self._get(f"{folder}/{REPORT_FILE}")
+        try:
+            return read_report(data).revision if data is not None else 0
+        except BadReportError as error:
+            _log.warning("%s: taken for none: %s", folder, error)
+            return 0
+
     def latest_run(self, line: str, coil: str) -> int:
         """The highest run of a coil that has a folder, its report finished or cut off; 0 when none has.
 
@@ -177,15 +192,6 @@ class ReportStore:
                 f"coil {coil}: expected one line that has it, got {', '.join(lines)}; name the line"
             )
         return lines[0]
-
-    def _revision_in(self, folder: str) -> int:
-        """The revision of the report in a folder, 0 where there is none that can be read."""
-        data = self._get(f"{folder}/{REPORT_FILE}")
-        try:
-            return read_report(data).revision if data is not None else 0
-        except BadReportError as error:
-            _log.warning("%s: written anew: %s", folder, error)
-            return 0
 
     def _keep(self, folder: str, revision: int) -> None:
         """Copy the files of a revision aside before another one takes their place.

@@ -286,6 +286,8 @@ class CoilLoop:
                 return
             elif never_opened:
                 log.warning("coil %s run %d never opened: its records are left out", key[1], key[2])
+                if self._live_view:
+                    self._live_view.hide(key)
                 del self._open[key]
 
     def _ended_coils(self) -> list[CoilClosed]:

@@ -74,6 +74,17 @@ class LiveView:
             return False
         return True
 
+    def hide(self, key: CoilKey) -> bool:
+        """Show a coil no more; whether Redis took it."""
+        if self._rest.resting:
+            return False
+        try:
+            self._client.delete(_key(key, "state"))
+        except redis.RedisError as error:
+            self._rest.failed(error)
+            return False
+        return True
+
     def read(self, key: CoilKey) -> LiveCoil | None:
         """What is shown of a coil, None when there is nothing."""
         try:

@@ -384,6 +384,27 @@ def test_simulate_never_writes_over_a_line_of_the_users_own(coilwatch: Coilwatch
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("line.toml", "mine")]
 
 
+def test_inspect_replaces_no_report_that_was_revised(
+    coilwatch: Coilwatch, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReportStore(str(tmp_path / "reports"))
+    store.write(example.report(), Delivery())
+    store.write(example.report(revision=2), Delivery())
+    before = {path: path.read_bytes() for path in (tmp_path / "reports").rglob("*.*")}
+    monkeypatch.setattr(
+        "orchestration.cli.inspection.open_inspector", lambda *_, **__: pytest.fail("inspected")
+    )
+    ran = coilwatch(
+        "inspect", frames, "--coil", "C-1042", "--mm-per-px", 1, "--run", 1, "--output", tmp_path / "reports"
+    )
+    assert ran.code == 1
+    assert ran.error == (
+        "coil C-1042 run 1: expected a report of revision 1 to replace, got revision 2; "
+        "without --run this is a new run"
+    )
+    assert {path: path.read_bytes() for path in (tmp_path / "reports").rglob("*.*")} == before
+
+
 def test_segment_never_writes_over_its_images(coilwatch: Coilwatch, frames: Path) -> None:
     before = (frames / GOOD_FRAMES[0]).read_bytes()
     ran = coilwatch("segment", frames, "--output", frames)

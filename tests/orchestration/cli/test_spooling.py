@@ -7,9 +7,10 @@ import uuid
 from pathlib import Path
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from ingest.errors import PublishError
-from ingest.kafka import KafkaConnection
+from ingest.kafka import FRAMES_TOPIC, KafkaConnection
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
@@ -18,7 +19,8 @@ from orchestration.cli import spool_view
 from orchestration.cli.sources import open_source
 from orchestration.cli.spool_view import SpoolTeller, backlog_note
 from orchestration.spooled_runs import spooled_run
-from tests.ingest.spooling import opened
+from orchestration.streaming import stream
+from tests.ingest.spooling import closed, opened
 from tests.orchestration.cli.conftest import Coilwatch
 from workers.report.store import ReportStore
 
@@ -79,6 +81,50 @@ def test_a_coil_goes_on_as_the_run_that_it_was_and_comes_again_as_the_next(
     assert ran.code == 0
     assert f"Published {len(frames)} frames of coil {coil} run 2." in ran.err
     assert list((tmp_path / "spool").glob("*.spool")) == []
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("line_runs")
+def test_a_coil_that_was_safe_as_a_whole_goes_on_as_the_run_that_it_was(
+    coilwatch: Coilwatch, strip: Path, coil: str, tmp_path: Path, kafka: KafkaConnection
+) -> None:
+    source = open_source(strip, coil)
+    with SpoolingPublisher(NOWHERE, SpoolOptions(tmp_path / "spool", LIMIT_BYTES)) as publisher:
+        frames = stream(source, publisher)
+    before = records(kafka)
+    arguments = ("ingest", strip, "--coil", coil, "--spool", tmp_path / "spool")
+    ran = coilwatch(*arguments)
+    assert ran.code == 0
+    assert f"All of coil {coil} run 1 is safe already; --run 2 begins another run." in ran.err
+    assert f"Published {frames} frames of coil {coil} run 1." in ran.err
+    assert records(kafka) - before == frames + 1 + len(source.closed())
+    assert f"Published {frames} frames of coil {coil} run 2." in coilwatch(*arguments).err
+
+
+def records(kafka: KafkaConnection) -> int:
+    """How many records the frames topic has been given."""
+    consumer = KafkaConsumer(**kafka.client_options())
+    try:
+        partitions = [TopicPartition(FRAMES_TOPIC, p) for p in consumer.partitions_for_topic(FRAMES_TOPIC)]
+        return sum(consumer.end_offsets(partitions).values())
+    finally:
+        consumer.close()
+
+
+def test_a_run_that_is_whole_on_disk_goes_on_until_it_is_reported(
+    tmp_path: Path, store: ReportStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spooled_runs, "wait_for_broker", lambda *_: None)
+    monkeypatch.setattr(spooled_runs, "next_run", lambda *_: 1)
+    told: list[str] = []
+    with SpoolingPublisher(NOWHERE, SpoolOptions(tmp_path / "spool", LIMIT_BYTES)) as publisher:
+        publisher.open_coil(opened())
+        publisher.close_camera(closed(0))
+        assert spooled_run(NOWHERE, store, publisher, KEY, told.append) == 1
+        assert told == ["All of coil C1 run 1 is safe already; --run 2 begins another run."]
+        monkeypatch.setattr(ReportStore, "has", lambda *_: True)
+        assert spooled_run(NOWHERE, store, publisher, KEY, told.append) == 2
+        assert publisher.runs(*KEY) == {1: False}
 
 
 def test_the_run_of_a_new_coil_is_waited_for_with_a_message(

@@ -7,39 +7,40 @@ from typing import Any
 
 import pytest
 
+from orchestration.errors import UnusableLineError
 from orchestration.settings import Settings
 from orchestration.stack import Stack, serve
 
 
 class Cluster:
-    """What an application was deployed with, whether it runs, and how often it was withdrawn."""
+    """What an application was deployed with, how it does, and how often it was withdrawn."""
 
     def __init__(self) -> None:
-        self.runs = False
+        self.health: str | None = None
         self.stores: list[str] = []
         self.withdrawals = 0
 
     def withdraw(self) -> None:
         self.withdrawals += 1
-        self.runs = False
+        self.health = None
 
     def deploy(self, settings: Settings) -> None:
         self.stores.append(settings.reports.store)
-        self.runs = True
+        self.health = serve.RUNNING
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     cluster = Cluster()
     monkeypatch.setattr(Stack, "connect_ray", lambda _stack: None)
-    monkeypatch.setattr(serve, "runs", lambda: cluster.runs)
+    monkeypatch.setattr(serve, "health", lambda: cluster.health)
     monkeypatch.setattr(serve, "withdraw", cluster.withdraw)
     return cluster
 
 
 def stack(folder: Path, store: str, **sections: dict[str, Any]) -> Stack:
     existing = {
-        "kafka": {"bootstrap_servers": "kafka:9092"},
+        "kafka": {"bootstrap_servers": "kafka:9092"} | sections.pop("kafka", {}),
         "redis": {"url": "redis://redis:6379/0"} | sections.pop("redis", {}),
         "ray": {"address": "ray:6379"} | sections.pop("ray", {}),
     }
@@ -71,9 +72,65 @@ def test_a_line_that_ended_is_deployed_with_the_store_that_is_wanted(
     tmp_path: Path, cluster: Cluster
 ) -> None:
     stack(tmp_path, "/first").deploy(cluster.deploy)
-    cluster.runs = False
+    cluster.health = None
     assert stack(tmp_path, "/other").deploy(cluster.deploy).reports.store == "/other"
     assert cluster.stores == ["/first", "/other"]
+
+
+def test_who_rolls_out_nothing_uses_the_line_as_it_is(tmp_path: Path, cluster: Cluster) -> None:
+    first = stack(tmp_path, "/first")
+    assert first.runs_by(first.deploy(cluster.deploy))
+    other = stack(tmp_path, "/other", ray={"inspectors": 5})
+    used = other.deploy(cluster.deploy, roll_out=False)
+    assert (used.reports.store, other.report_store(), cluster.stores) == ("/first", "/first", ["/first"])
+    assert not other.runs_by(used)
+    other.down_started()
+    assert cluster.withdrawals == 0
+
+
+@pytest.mark.parametrize(
+    ("health", "changed", "place", "why"),
+    [
+        ("UNHEALTHY", {}, ".", "expected its application RUNNING, got UNHEALTHY"),
+        ("RUNNING", {}, "other", "other, got one from elsewhere"),
+        ("RUNNING", {"bootstrap_servers": "other:9092"}, ".", "from Kafka at other:9092, got kafka:9092"),
+    ],
+    ids=["unhealthy", "unknown", "another Kafka"],
+)
+def test_a_line_that_cannot_be_used_as_it_is_is_left_alone(
+    tmp_path: Path, cluster: Cluster, *, health: str, changed: dict[str, Any], place: str, why: str
+) -> None:
+    stack(tmp_path, "/first").deploy(cluster.deploy)
+    cluster.health = health
+    other = stack(tmp_path / place, "/other", kafka=changed)
+    with pytest.raises(UnusableLineError, match=why):
+        other.deploy(cluster.deploy, roll_out=False)
+    other.down_started()
+    assert (cluster.stores, cluster.withdrawals) == (["/first"], 0)
+
+
+def test_a_roll_out_that_was_cut_off_is_used_by_nobody(tmp_path: Path, cluster: Cluster) -> None:
+    def cut_off(settings: Settings) -> None:
+        cluster.deploy(settings)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stack(tmp_path, "/first").deploy(cut_off)
+    with pytest.raises(UnusableLineError, match="got one that was cut off; `coilwatch up` rolls out"):
+        stack(tmp_path, "/first").deploy(cluster.deploy, roll_out=False)
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["new", "once recorded"])
+def test_who_rolls_out_nothing_starts_a_line_where_there_is_none_and_withdraws_it(
+    tmp_path: Path, cluster: Cluster, recorded: bool
+) -> None:
+    if recorded:
+        stack(tmp_path, "/first").deploy(cluster.deploy)
+        cluster.health = None
+    other = stack(tmp_path, "/other")
+    assert other.deploy(cluster.deploy, roll_out=False).reports.store == "/other"
+    other.down_started()
+    assert cluster.withdrawals == 1
 
 
 def test_the_store_of_the_settings_where_nothing_is_deployed(tmp_path: Path) -> None:

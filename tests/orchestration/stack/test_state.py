@@ -29,7 +29,10 @@ STARTED = st.builds(
 
 
 APPLICATION = st.builds(
-    DeployedApplication, digest=st.text(max_size=9), report_store=st.sampled_from(("/reports", "s3://bucket"))
+    DeployedApplication,
+    digest=st.text(max_size=9),
+    report_store=st.sampled_from(("/reports", "s3://bucket")),
+    kafka=st.none() | st.just("kafka:9092"),
 )
 
 

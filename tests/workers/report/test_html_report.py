@@ -15,7 +15,7 @@ from workers.coil.records import CoilReport, Grade
 from workers.inspection.records import ModelIdentity
 from workers.report import html_report as page
 from workers.report.delivery import Delivery
-from workers.report.html_report import html_report
+from workers.report.html_report import html_report, key_figures
 
 HOSTILE = """</script></style><script>alert(1)</script><img src=x onerror=alert(1)>'"&{{ 7 * 7 }}"""
 VOID = {"meta", "img", "input", "br", "rect", "path", "polygon"}
@@ -130,6 +130,26 @@ def test_frames_without_strip_are_no_inspected_ones() -> None:
     assert "3 frames not inspected" in html_report(lit)
     assert "10 frames not inspected" in text
     assert '<td class="number bad">7</td>' in text
+
+
+@pytest.mark.parametrize(
+    ("started", "share", "told"),
+    [(True, 1.0, "every frame"), (False, 0.5, "1 hole"), (True, 0.98, "not the whole strip")],
+    ids=["whole", "a camera never started", "frames that do not cover it"],
+)
+def test_every_frame_is_said_of_a_coil_without_holes_only(started: bool, share: float, told: str) -> None:
+    whole = example.report().cameras[1]
+    silent = whole.model_copy(update={"sent": 0, "inspected": 0, "inspected_mm": 0.0, "share": 0.0})
+    first, _ = example.report().holes
+    hole = first.model_copy(update={"frames": 0, "reason": "never started"})
+    report = example.report(
+        cameras=(whole,) if started else (whole, silent),
+        holes=() if started else (hole,),
+        coverage_share=share,
+    )
+    inspected = next(figure for figure in key_figures(report) if figure.name == "Inspected")
+    assert inspected.detail == told
+    assert ("every frame" in html_report(report)) == (told == "every frame")
 
 
 def test_only_small_jpegs_in_base64_become_pictures() -> None:

@@ -47,6 +47,7 @@ def test_writing_again_changes_nothing_and_a_new_revision_replaces(place: str) -
     assert reports.read("line-1", "C-1042").revision == 2
     assert len(reports.coils()) == 1
     assert reports.latest_run("line-1", "C-1042") == 1
+    assert [reports.revision("line-1", "C-1042", run) for run in (1, 2)] == [2, 0]
 
 
 def test_earlier_revisions_are_kept_whole(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import redis
 
 from workers.coil.account import CoilAccount
 from workers.streams.live_view import LiveView, live_coil
+from workers.streams.redis_client import redis_client
 
 pytestmark = pytest.mark.stack
 
@@ -24,6 +25,25 @@ def test_a_coil_of_another_version_hides_no_other(redis_url: str) -> None:
         assert view.coils() == [coil]
     finally:
         client.close()
+
+
+def test_a_coil_that_is_hidden_is_shown_no_more(redis_url: str) -> None:
+    client = redis.Redis.from_url(redis_url)
+    try:
+        client.flushall()
+        view = LiveView(client)
+        other = live_coil((*KEY[:2], 2), CoilAccount(*KEY[:2], 2))
+        assert view.show(live_coil(KEY, CoilAccount(*KEY)))
+        assert view.show(other)
+        assert view.hide(KEY)
+        assert view.coils() == [other]
+    finally:
+        client.close()
+
+
+def test_nothing_is_hidden_while_redis_is_away() -> None:
+    view = LiveView(redis_client("redis://127.0.0.1:1/0"))
+    assert [view.hide(KEY) for _ in range(2)] == [False, False]
 
 
 @pytest.mark.parametrize("field", [{"cache_hits": "many"}, {b"\xff": "1"}], ids=["value", "name"])

@@ -361,12 +361,13 @@ def _in_the_same_partition(connection: KafkaConnection, coil: str) -> str:
     return next(name for name in (f"{coil}-{n}" for n in range(1000)) if partition(name) == partition(coil))
 
 
-def test_frames_of_a_coil_that_never_opened_do_not_hold_the_offsets_back(line: Line, coil: str) -> None:
+def test_a_coil_that_never_opened_neither_holds_the_offsets_back_nor_is_shown(line: Line, coil: str) -> None:
     with Publisher(line.kafka) as publisher:
         publisher.send(frame(coil, 0))
     frame_loop, coil_loop = line.frame_loop(), line.coil_loop(idle_s=1.0)
-    _step_until(lambda: (LINE, coil, 1) in coil_loop._open, frame_loop, coil_loop)
+    line.run_until_shown((LINE, coil, 1), 1, frame_loop, coil_loop)
     _step_until(lambda: (LINE, coil, 1) not in coil_loop._open, frame_loop, coil_loop)
+    assert line.live_view.coils() == []
     with pytest.raises(ReportNotFoundError):
         line.store.read(LINE, coil)
 
