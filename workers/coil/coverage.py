@@ -147,11 +147,15 @@ class CameraAccount:
         return holes + self._tail(band, coil_length_mm)
 
     def _inspected_mm(self, outlook: Outlook | None) -> float:
-        """Length of strip that was inspected; where frames overlap it counts once."""
+        """Length of strip that was inspected; where frames overlap it counts once.
+
+        What lies before the head is no strip of the coil. Nothing lies behind its end: a coil is as long as
+        its frames reach.
+        """
         read = sorted(
             (note.start_mm, note.end_mm) for note in self._notes.values() if _unseen(note, outlook) is None
         )
-        total, reached = 0.0, float("-inf")
+        total, reached = 0.0, 0.0
         for start, end in read:
             total += max(0.0, end - max(start, reached))
             reached = max(reached, end)

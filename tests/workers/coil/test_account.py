@@ -297,6 +297,22 @@ def test_few_dark_frames_are_told_where_the_coil_is_released() -> None:
     assert report.grade.reasons == ("no defect found; no strip to be seen in 1 frame",)
 
 
+@pytest.mark.parametrize("first_mm", [0, -10_000])
+def test_frames_before_the_head_release_no_coil_with_dark_strip(first_mm: int) -> None:
+    coil = account()
+    coil.add_opened(opened())
+    starts = range(first_mm, 100_000, 250)
+    for n, start in enumerate(starts):
+        record = dark if 40_000 <= start < 50_000 else inspection
+        coil.add(record(n, along_mm=float(start), height=500))
+    coil.add_closed_camera(closed(len(starts), end_mm=100_000))
+
+    report = coil.report(coil.close_record("complete"), RULES)
+
+    assert (report.length_mm, report.coverage_share, report.grade.decision) == (100_000, 0.9, "hold")
+    assert [(hole.start_mm, hole.end_mm, hole.reason) for hole in report.holes] == [(40_000, 50_000, "dark")]
+
+
 REACH = {"mm_per_row": 1000.0, "height": 20_000}
 
 

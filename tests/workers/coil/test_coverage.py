@@ -170,6 +170,22 @@ def test_frames_that_overlap_do_not_make_up_for_missing_ones() -> None:
     assert camera(*overlapping).coverage(BAND, 600).inspected_mm == 300
 
 
+@given(
+    starts=st.lists(st.floats(-1000, 900), min_size=1, max_size=12),
+    before=st.lists(st.floats(-1000, -FRAME_MM), max_size=5),
+)
+def test_frames_before_the_head_make_up_for_nothing(starts: list[float], before: list[float]) -> None:
+    frames = [inspection(n, along_mm=start) for n, start in enumerate([*starts, *before])]
+    kept = frames[: len(starts)]
+    covered = {mm for mm in range(1000) if any(start <= mm < start + FRAME_MM for start in starts)}
+
+    coverage = camera(*frames).coverage(BAND, 1000)
+
+    assert coverage.inspected_mm == camera(*kept).coverage(BAND, 1000).inspected_mm
+    assert coverage.inspected_mm == pytest.approx(len(covered), abs=len(starts))
+    assert coverage.inspected_mm <= 1000
+
+
 def test_a_closing_that_claims_very_many_frames_costs_nothing() -> None:
     account = camera(inspection(0), frames=10**12, end_mm=1e6)
 
