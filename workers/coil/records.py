@@ -15,7 +15,7 @@ from workers.inspection.records import UNKNOWN, DefectClass, ModelIdentity, Poin
 
 Decision = Literal["release", "hold", "block"]
 Severity = Literal["minor", "moderate", "severe"]
-HoleReason = Literal["missing", "unreadable", "dark", "never started"]
+HoleReason = Literal["missing", "unreadable", "dark", "never started", "no frame"]
 CameraKey = tuple[Side, str]
 """Side and id of a camera, which are its own on a line."""
 CloseReason = Literal["complete", "grace time passed", "idle"]
@@ -125,7 +125,11 @@ class DefectEvent(Record):
 
 
 class Hole(Record):
-    """A stretch of a camera's band that was not inspected, with its reason."""
+    """A stretch of a camera's band that was not inspected, with its reason.
+
+    Attributes:
+        frames: that were lost there; 0 where none was sent.
+    """
 
     side: Side
     camera: Identifier

@@ -313,6 +313,35 @@ def test_frames_before_the_head_release_no_coil_with_dark_strip(first_mm: int) -
     assert [(hole.start_mm, hole.end_mm, hole.reason) for hole in report.holes] == [(40_000, 50_000, "dark")]
 
 
+@pytest.mark.parametrize(("jump_mm", "decision"), [(0, "release"), (300, "release"), (30_000, "hold")])
+def test_strip_that_an_encoder_jumps_over_is_told(jump_mm: int, decision: str) -> None:
+    coil = account()
+    coil.add_opened(opened())
+    starts = [n * 250.0 + jump_mm * (n >= 200) for n in range(400)]
+    for n, start in enumerate(starts):
+        coil.add(inspection(n, along_mm=start, height=500))
+    coil.add_closed_camera(closed(400, end_mm=starts[-1] + 250))
+
+    report = coil.report(coil.close_record("complete"), RULES)
+
+    stretches = [(hole.start_mm, hole.end_mm, hole.reason) for hole in report.holes]
+    assert stretches == ([(50_000, 50_000 + jump_mm, "no frame")] if jump_mm else [])
+    assert report.grade.decision == decision
+    (reason,) = report.grade.reasons
+    assert ("everything inspected" in reason, "1 stretch without a frame" in reason) == (
+        not jump_mm,
+        bool(jump_mm),
+    )
+
+
+def test_a_camera_that_ends_before_the_others_leaves_a_hole() -> None:
+    report = two_cameras(lit([None] * 4), lit([None] * 3, "right"))
+
+    (hole,) = report.holes
+    assert (hole.camera, hole.start_mm, hole.end_mm, hole.detail) == ("right", 300, 400, "after frame 2")
+    assert report.grade.decision == "hold"
+
+
 REACH = {"mm_per_row": 1000.0, "height": 20_000}
 
 

@@ -192,7 +192,10 @@ def test_a_camera_that_only_closed_counts_what_it_sent() -> None:
     report = coil.report(coil.close_record("grace time passed"), RULES)
     right = next(c for c in report.cameras if c.band.camera == "right")
     assert (right.sent, right.inspected, right.missing, right.band.columns) == (4, 0, 4, 1)
-    assert [(h.camera, h.frames, h.reason) for h in report.holes] == [("right", 4, "missing")]
+    assert [(h.camera, h.frames, h.reason) for h in report.holes] == [
+        ("left", 0, "no frame"),
+        ("right", 4, "missing"),
+    ]
     assert report.grade.decision != "release"
 
 
