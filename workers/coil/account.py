@@ -267,6 +267,7 @@ class CoilAccount:
         length = round(self._length_mm, DECIMALS)
         seen = [(band, camera, self._outlook(band, camera)) for band, camera in cameras]
         coverage = tuple(camera.coverage(band, length, outlook) for band, camera, outlook in seen)
+        holes = tuple(hole for band, camera, outlook in seen for hole in camera.holes(band, length, outlook))
         share = sum(camera.share for camera in coverage) / len(coverage) if coverage else 0.0
         groups = self._joiner.groups()
         events = defect_events(groups, rules, self._left_edges, self._right_edges)
@@ -283,13 +284,11 @@ class CoilAccount:
             length_mm=length,
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
             strip_right_mm=typical_edge_mm(self._right_edges.values()),
-            grade=rules.grade(events, coverage, reason),
+            grade=rules.grade(events, coverage, holes, reason),
             models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
-            holes=tuple(
-                hole for band, camera, outlook in seen for hole in camera.holes(band, length, outlook)
-            ),
+            holes=holes,
             events=events,
             tombstones=self._revisions.tombstones(event_of),
             conflicts=self._conflicts,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from statistics import median_low
@@ -16,6 +16,9 @@ from workers.inspection.records import Inspection
 DECIMALS = 3
 DARK_DETAIL = "no strip to be seen"
 SHARE_DECIMALS = 6
+LEAST_GAP_MM = 5.0
+"""Less strip between frames is no hole: encoder pulses and rounding put frames some rows apart. Larger, and
+defects hide in it; smaller, and a trembling encoder fills the report. The share counts it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +144,22 @@ class CameraAccount:
         if self.sent == 0:
             gap = _Gap(0, 0, 0.0, coil_length_mm, "never started", "the camera sent no frame")
             return [_hole(band, gap, frames=0)]
-        unseen = self._unseen_gaps(outlook)
-        gaps = sorted([*self._missing_gaps(), *unseen], key=attrgetter("first"))
-        holes = [_hole(band, gap, frames=gap.last - gap.first + 1) for gap in gaps]
-        return holes + self._tail(band, coil_length_mm)
+        missing = list(self._missing_gaps())
+        lost = [(gap, gap.last - gap.first + 1) for gap in (*missing, *self._unseen_gaps(outlook))]
+        frameless = [(gap, 0) for gap in self._frameless_gaps(missing, coil_length_mm)]
+        gaps = sorted([*frameless, *lost], key=lambda pair: pair[0].first)
+        return [_hole(band, gap, frames) for gap, frames in gaps] + self._tail(band, coil_length_mm)
 
     def _inspected_mm(self, outlook: Outlook | None) -> float:
-        """Length of strip that was inspected; where frames overlap it counts once."""
+        """Length of strip that was inspected; where frames overlap it counts once.
+
+        What lies before the head is no strip of the coil. Nothing lies behind its end: a coil is as long as
+        its frames reach.
+        """
         read = sorted(
             (note.start_mm, note.end_mm) for note in self._notes.values() if _unseen(note, outlook) is None
         )
-        total, reached = 0.0, float("-inf")
+        total, reached = 0.0, 0.0
         for start, end in read:
             total += max(0.0, end - max(start, reached))
             reached = max(reached, end)
@@ -192,14 +200,36 @@ class CameraAccount:
             unseen = _unseen(note, outlook)
             if unseen is None:
                 continue
-            if gap and (gap.last, gap.reason, gap.detail) == (sequence - 1, *unseen):
-                gap = replace(gap, last=sequence, end_mm=note.end_mm)
+            if gap and (gap.last, gap.reason, gap.detail) == (sequence - 1, *unseen) and _meet(gap, note):
+                start, end = min(gap.start_mm, note.start_mm), max(gap.end_mm, note.end_mm)
+                gap = replace(gap, last=sequence, start_mm=start, end_mm=end)
                 continue
             if gap:
                 yield gap
             gap = _Gap(sequence, sequence, note.start_mm, note.end_mm, *unseen)
         if gap:
             yield gap
+
+    def _frameless_gaps(self, missing: Sequence[_Gap], coil_length_mm: float) -> Iterator[_Gap]:
+        """Strip of the coil that passed without any frame; a gap's `first` is the frame behind it.
+
+        Args:
+            missing: gaps that missing frames leave.
+            coil_length_mm: as far as a camera should have looked that has closed.
+        """
+        extents = [(note.start_mm, note.end_mm, n, n) for n, note in self._notes.items()]
+        extents += [(gap.start_mm, gap.end_mm, gap.first, gap.last) for gap in missing]
+        reached, before = float("-inf"), -1
+        for start, end, first, last in sorted(extents):
+            bare_mm = max(0.0, reached)
+            if start - bare_mm >= LEAST_GAP_MM:
+                detail = f"between frames {before} and {first}" if before >= 0 else f"before frame {first}"
+                yield _Gap(first, first, bare_mm, start, "no frame", detail)
+            if end > reached:
+                reached, before = end, last
+        bare_mm = max(0.0, reached)
+        if self.closed is not None and coil_length_mm - bare_mm >= LEAST_GAP_MM:
+            yield _Gap(self.sent, self.sent, bare_mm, coil_length_mm, "no frame", f"after frame {before}")
 
     def _tail(self, band: CameraBand, coil_length_mm: float) -> list[Hole]:
         """What a camera that never closed may have missed after its last frame."""
@@ -214,6 +244,11 @@ def missing_frames(side: Side, camera: str, account: CameraAccount) -> list[Miss
     return [
         MissingFrames(side=side, camera=camera, first=first, last=last) for first, last in account.missing()
     ]
+
+
+def _meet(gap: _Gap, note: FrameNote) -> bool:
+    """Whether no strip lies between a gap and a frame, of which another hole would tell."""
+    return max(note.start_mm - gap.end_mm, gap.start_mm - note.end_mm) < LEAST_GAP_MM
 
 
 def _unseen(note: FrameNote, outlook: Outlook | None) -> tuple[HoleReason, str] | None:

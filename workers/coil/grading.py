@@ -13,12 +13,14 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.records import first_problem
-from workers.coil.records import CameraCoverage, CloseReason, Decision, DefectEvent, Grade, Severity
+from workers.coil.records import CameraCoverage, CloseReason, Decision, DefectEvent, Grade, Hole, Severity
 from workers.errors import BadSettingsError
 from workers.inspection.records import UNKNOWN, DefectClass
 
 Count = Annotated[int, Field(ge=1)]
 Area = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WHOLE_SHARE = 0.99999
+"""Lengths are rounded: of a coil of some frames that was seen whole, the share may lack some millionths."""
 
 
 class _Section(BaseModel):
@@ -91,7 +93,11 @@ class GradingRules(_Section):
         return "moderate" if area_mm2 >= rules.moderate_from_mm2 else "minor"
 
     def grade(
-        self, events: Sequence[DefectEvent], cameras: Sequence[CameraCoverage], closed: CloseReason
+        self,
+        events: Sequence[DefectEvent],
+        cameras: Sequence[CameraCoverage],
+        holes: Sequence[Hole],
+        closed: CloseReason,
     ) -> Grade:
         """Release, hold or block, with every reason that counts.
 
@@ -100,11 +106,14 @@ class GradingRules(_Section):
         """
         counts = Counter(event.severity for event in events)
         blocking = list(_too_many(self.block, counts, "block"))
-        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, closed)]
+        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, holes, closed)]
         decision: Decision = "block" if blocking else "hold" if holding else "release"
-        return Grade(decision=decision, reasons=tuple([*blocking, *holding] or [_fine(counts, cameras)]))
+        reasons = [*blocking, *holding] or [_fine(counts, cameras, holes)]
+        return Grade(decision=decision, reasons=tuple(reasons))
 
-    def _unseen(self, cameras: Sequence[CameraCoverage], closed: CloseReason) -> Iterator[str]:
+    def _unseen(
+        self, cameras: Sequence[CameraCoverage], holes: Sequence[Hole], closed: CloseReason
+    ) -> Iterator[str]:
         if closed != "complete":
             yield f"closed before every camera's frames were here: {closed}"
         if not cameras:
@@ -115,7 +124,8 @@ class GradingRules(_Section):
                 # Rounded down: what is too little must not read as enough.
                 share = math.floor(camera.share * 1_000) / 1_000
                 needed = f"{share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
-                yield f"{name}: {needed}{_dark((camera,))}"
+                own = [h for h in holes if (h.side, h.camera) == (camera.band.side, camera.band.camera)]
+                yield f"{name}: {needed}{_dark((camera,))}{_frameless(own)}"
             if camera.unreadable or camera.missing:
                 yield f"{name}: {camera.unreadable} unreadable and {camera.missing} missing frames"
 
@@ -130,21 +140,27 @@ def _too_many(rules: CountRules, counts: Counter[Severity], decision: str) -> It
             yield f"{_events(counts[severity], severity)} ({decision} from {limit})"
 
 
-def _fine(counts: Counter[Severity], cameras: Sequence[CameraCoverage]) -> str:
+def _fine(counts: Counter[Severity], cameras: Sequence[CameraCoverage], holes: Sequence[Hole]) -> str:
     found = [
         _events(counts[severity], severity)
         for severity in ("severe", "moderate", "minor")
         if counts[severity]
     ]
-    dark = _dark(cameras)
+    unseen = _dark(cameras) + _frameless(holes)
     if found:
-        return f"within the limits: {', '.join(found)}{dark}"
-    return f"no defect found{dark or ', everything inspected'}"
+        return f"within the limits: {', '.join(found)}{unseen}"
+    whole = not holes and all(camera.share >= WHOLE_SHARE for camera in cameras)
+    return f"no defect found{', everything inspected' if whole else unseen}"
 
 
 def _dark(cameras: Sequence[CameraCoverage]) -> str:
     frames = sum(camera.dark for camera in cameras)
     return f"; no strip to be seen in {frames} frame{'' if frames == 1 else 's'}" if frames else ""
+
+
+def _frameless(holes: Sequence[Hole]) -> str:
+    stretches = sum(hole.reason == "no frame" for hole in holes)
+    return f"; {stretches} stretch{'' if stretches == 1 else 'es'} without a frame" if stretches else ""
 
 
 def _events(count: int, severity: str) -> str:

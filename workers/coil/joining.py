@@ -19,6 +19,9 @@ from workers.inspection.records import Finding, Inspection, PointMm
 
 STRETCH_MM = 250.0
 """Length of the stretches that findings are looked up by: about a frame, so that a look-up meets few."""
+MOST_STRETCHES = 64
+"""A finding in more of them (16 m) lies in no real camera's frame, and is compared with all others instead: a
+record of such findings, looked up stretch by stretch, would take minutes."""
 DECIMALS = 3
 
 
@@ -77,6 +80,7 @@ class Joiner:
         self._parents: list[int] = []
         self._thumbnails: dict[int, tuple[float, str, str]] = {}
         self._stretches: dict[tuple[Side, int], list[int]] = defaultdict(list)
+        self._long: dict[Side, list[int]] = defaultdict(list)
 
     @property
     def events(self) -> int:
@@ -106,18 +110,27 @@ class Joiner:
 
     def _add(self, finding: PlacedFinding, thumbnail: str) -> None:
         index = len(self._findings)
+        near = self._look_up(index, finding)
         self._findings.append(finding)
         self._parents.append(index)
         self._thumbnails[index] = (finding.area_mm2, finding.id, thumbnail)
-        near: set[int] = set()
-        for stretch in self._stretches_of(finding):
-            near.update(self._stretches[finding.side, stretch])
-            self._stretches[finding.side, stretch].append(index)
         for other in sorted(near):
             if self._root(other) != self._root(index) and self._belong_together(
                 finding, self._findings[other]
             ):
                 self._unite(self._root(index), self._root(other))
+
+    def _look_up(self, index: int, finding: PlacedFinding) -> set[int]:
+        """The findings before this one that may lie within its reach; those after it find it, too."""
+        stretches = self._stretches_of(finding)
+        if len(stretches) > MOST_STRETCHES:
+            self._long[finding.side].append(index)
+            return {at for at, other in enumerate(self._findings) if other.side == finding.side}
+        near = set(self._long[finding.side])
+        for stretch in stretches:
+            near.update(self._stretches[finding.side, stretch])
+            self._stretches[finding.side, stretch].append(index)
+        return near
 
     def _stretches_of(self, finding: PlacedFinding) -> range:
         reach = self._settings.along_gap_mm

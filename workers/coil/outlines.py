@@ -57,7 +57,8 @@ def overlap_mm2(one: Outline, others: Sequence[tuple[Outline, float]]) -> float:
     if (extent <= 0).any():
         return 0.0
     cell = max(CELL_MM, float(np.sqrt(extent.prod() / MOST_CELLS)))
-    counts = np.maximum(1, np.round(extent / cell)).astype(int)
+    # Overlap narrower than a cell and very long would have more cells than memory holds.
+    counts = np.clip(np.round(extent / cell), 1, MOST_CELLS).astype(int)
     steps = extent / counts
     along = low[0] + (np.arange(counts[0]) + 0.5) * steps[0]
     across = low[1] + (np.arange(counts[1]) + 0.5) * steps[1]

@@ -1,4 +1,8 @@
-"""What a coil amounts to: defect events, coverage, the closing record and the coil report."""
+"""What a coil amounts to: defect events, coverage, the closing record and the coil report.
+
+What is summed up or measured from one position to another has no bounds: those are for what comes in, and a
+report that could not be made of valid records would end its worker again and again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from workers.inspection.records import UNKNOWN, DefectClass, ModelIdentity, Poin
 
 Decision = Literal["release", "hold", "block"]
 Severity = Literal["minor", "moderate", "severe"]
-HoleReason = Literal["missing", "unreadable", "dark", "never started"]
+HoleReason = Literal["missing", "unreadable", "dark", "never started", "no frame"]
 CameraKey = tuple[Side, str]
 """Side and id of a camera, which are its own on a line."""
 CloseReason = Literal["complete", "grace time passed", "idle"]
@@ -101,8 +105,8 @@ class DefectEvent(Record):
     right_mm: Millimetres
     area_mm2: float
     score: Share
-    from_left_edge_mm: Millimetres | None
-    from_right_edge_mm: Millimetres | None
+    from_left_edge_mm: float | None
+    from_right_edge_mm: float | None
     findings: int
     frames: int
     cameras: tuple[str, ...]
@@ -121,7 +125,11 @@ class DefectEvent(Record):
 
 
 class Hole(Record):
-    """A stretch of a camera's band that was not inspected, with its reason."""
+    """A stretch of a camera's band that was not inspected, with its reason.
+
+    Attributes:
+        frames: that were lost there; 0 where none was sent.
+    """
 
     side: Side
     camera: Identifier
@@ -147,7 +155,7 @@ class CameraCoverage(Record):
     unreadable: int
     missing: int
     dark: int = 0
-    inspected_mm: Millimetres
+    inspected_mm: float
     share: Share
 
 

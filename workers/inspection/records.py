@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -38,6 +39,13 @@ UNKNOWN = "unknown"
 """The class of a finding that no classifier saw, or that one was not sure of."""
 DefectClass = Annotated[str, Field(min_length=1, max_length=100)]
 """A name of the classifier's own list, which may be any text."""
+
+ROUNDING_MM = 1e-3
+"""Findings lie in whole micrometres and frames do not: at its frame's border one may reach so far out."""
+
+MOST_FINDINGS = 200
+MOST_OUTLINE_POINTS = 256
+"""What settings may ask for at most. Joining compares each corner of an outline with each of another's."""
 
 Status = Literal["inspected", "unreadable"]
 
@@ -129,7 +137,7 @@ class Finding(Record):
     end_mm: Millimetres
     left_mm: Millimetres
     right_mm: Millimetres
-    outline: Annotated[tuple[PointMm, ...], Field(min_length=1)]
+    outline: Annotated[tuple[PointMm, ...], Field(min_length=1, max_length=MOST_OUTLINE_POINTS)]
     thumbnail: Thumbnail
     defect_class: DefectClass = UNKNOWN
     class_confidence: Share | None = None
@@ -142,6 +150,7 @@ class Inspection(Record):
         digest: the frame header's; tells equal duplicates from conflicting ones.
         left_edge_mm, right_edge_mm: strip edges across, None where the edge is not in this frame; equal where
             there is no strip in it.
+        findings: none reaches beyond the frame.
     """
 
     schema_version: Literal[1] = 1
@@ -164,7 +173,7 @@ class Inspection(Record):
     model: ModelIdentity | None = None
     left_edge_mm: Millimetres | None = None
     right_edge_mm: Millimetres | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: Annotated[tuple[Finding, ...], Field(max_length=MOST_FINDINGS)] = ()
     further_findings: PixelCount = 0
     further_area_mm2: Area = 0.0
 
@@ -176,8 +185,22 @@ class Inspection(Record):
         return (self.across_mm + self.width * self.mm_per_column if right is None else right) - left
 
     @model_validator(mode="after")
-    def _ends_within_bounds(self) -> Self:
-        check_ends(
-            self.along_mm + self.height * self.mm_per_row, self.across_mm + self.width * self.mm_per_column
-        )
+    def _lies_within_bounds(self) -> Self:
+        end_mm = self.along_mm + self.height * self.mm_per_row
+        right_mm = self.across_mm + self.width * self.mm_per_column
+        check_ends(end_mm, right_mm)
+        for finding in self.findings:
+            along, across = zip(*finding.outline, strict=True)
+            _check_within("along", (finding.start_mm, finding.end_mm, *along), self.along_mm, end_mm)
+            _check_within("across", (finding.left_mm, finding.right_mm, *across), self.across_mm, right_mm)
         return self
+
+
+def _check_within(where: str, places_mm: Sequence[float], low_mm: float, high_mm: float) -> None:
+    """Refuse a finding that leaves its frame: the work of joining grows with the length of findings."""
+    first, last = min(places_mm), max(places_mm)
+    if first < low_mm - ROUNDING_MM or last > high_mm + ROUNDING_MM:
+        raise ValueError(
+            f"expected findings within their frame, {low_mm:.3f} to {high_mm:.3f} mm {where}, "
+            f"got one from {first:.3f} to {last:.3f}"
+        )

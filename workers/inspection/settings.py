@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workers.inspection.records import MOST_FINDINGS, MOST_OUTLINE_POINTS
+
 ALGORITHM = 5
 """Revision of edges, tiling and components. Counted up when they change a result, so caches forget."""
 
@@ -33,8 +35,8 @@ class InspectionSettings(BaseModel):
     threshold: Annotated[int, Field(ge=1, le=255)] = 128
     peak: Annotated[int, Field(ge=1, le=255)] | None = None
     min_area_px: Annotated[int, Field(ge=1)] = 24
-    max_regions: Annotated[int, Field(ge=1, le=200)] = 200
-    max_outline_points: Annotated[int, Field(ge=4, le=256)] = 48
+    max_regions: Annotated[int, Field(ge=1, le=MOST_FINDINGS)] = 200
+    max_outline_points: Annotated[int, Field(ge=4, le=MOST_OUTLINE_POINTS)] = 48
     max_thumbnail_bytes: Annotated[int, Field(ge=1024, le=4096)] = 4096
     thumbnail_margin_px: Annotated[int, Field(ge=0, le=256)] = 16
     edge_margin_px: Annotated[int, Field(ge=0, le=64)] = 4

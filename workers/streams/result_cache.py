@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import cast
 
 import redis
+from pydantic import ValidationError
 
 from ingest.errors import BadRecordError
 from ingest.records import EncodedFrame
+from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, ModelIdentity
 from workers.streams.redis_rest import RedisRest
 
@@ -75,6 +77,9 @@ def _read(entry: bytes | None, frame: EncodedFrame) -> FrameResult | None:
     if entry is None or entry[:32] != _bytes_digest(frame).encode():
         return None
     try:
-        return FrameResult.from_json(entry[32:])
-    except BadRecordError:
+        result = FrameResult.from_json(entry[32:])
+        # Valid, it may still speak of another frame: what cannot be placed would end the frame worker.
+        place(frame.header, result)
+    except (BadRecordError, ValidationError):
         return None
+    return result

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.records import CameraClosed, CoilOpened
+from ingest.records import MAX_MM, CameraClosed, CoilOpened
 from tests.workers.coil.records import (
     COIL,
     LINE,
@@ -22,12 +22,14 @@ from tests.workers.coil.records import (
     opened,
     unreadable,
 )
+from tests.workers.inspection.strategies import MODEL, headers, places, regions
 from workers.coil.account import CoilAccount
 from workers.coil.frame_notes import Verdict
 from workers.coil.grading import GradingRules
 from workers.coil.records import CoilReport, MissingFrames
 from workers.errors import WrongCoilError
-from workers.inspection.records import Inspection, ModelIdentity
+from workers.inspection.placing import place
+from workers.inspection.records import FrameResult, Inspection, ModelIdentity
 
 RULES = GradingRules.load()
 MOST_BYTES_A_FRAME = 400
@@ -293,6 +295,109 @@ def test_few_dark_frames_are_told_where_the_coil_is_released() -> None:
 
     assert report.grade.decision == "release"
     assert report.grade.reasons == ("no defect found; no strip to be seen in 1 frame",)
+
+
+@pytest.mark.parametrize("first_mm", [0, -10_000])
+def test_frames_before_the_head_release_no_coil_with_dark_strip(first_mm: int) -> None:
+    coil = account()
+    coil.add_opened(opened())
+    starts = range(first_mm, 100_000, 250)
+    for n, start in enumerate(starts):
+        record = dark if 40_000 <= start < 50_000 else inspection
+        coil.add(record(n, along_mm=float(start), height=500))
+    coil.add_closed_camera(closed(len(starts), end_mm=100_000))
+
+    report = coil.report(coil.close_record("complete"), RULES)
+
+    assert (report.length_mm, report.coverage_share, report.grade.decision) == (100_000, 0.9, "hold")
+    assert [(hole.start_mm, hole.end_mm, hole.reason) for hole in report.holes] == [(40_000, 50_000, "dark")]
+
+
+@pytest.mark.parametrize(("jump_mm", "decision"), [(0, "release"), (300, "release"), (30_000, "hold")])
+def test_strip_that_an_encoder_jumps_over_is_told(jump_mm: int, decision: str) -> None:
+    coil = account()
+    coil.add_opened(opened())
+    starts = [n * 250.0 + jump_mm * (n >= 200) for n in range(400)]
+    for n, start in enumerate(starts):
+        coil.add(inspection(n, along_mm=start, height=500))
+    coil.add_closed_camera(closed(400, end_mm=starts[-1] + 250))
+
+    report = coil.report(coil.close_record("complete"), RULES)
+
+    stretches = [(hole.start_mm, hole.end_mm, hole.reason) for hole in report.holes]
+    assert stretches == ([(50_000, 50_000 + jump_mm, "no frame")] if jump_mm else [])
+    assert report.grade.decision == decision
+    (reason,) = report.grade.reasons
+    assert ("everything inspected" in reason, "1 stretch without a frame" in reason) == (
+        not jump_mm,
+        bool(jump_mm),
+    )
+
+
+def test_a_camera_that_ends_before_the_others_leaves_a_hole() -> None:
+    report = two_cameras(lit([None] * 4), lit([None] * 3, "right"))
+
+    (hole,) = report.holes
+    assert (hole.camera, hole.start_mm, hole.end_mm, hole.detail) == ("right", 300, 400, "after frame 2")
+    assert report.grade.decision == "hold"
+
+
+REACH = {"mm_per_row": 1000.0, "height": 20_000}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [inspection(0, along_mm=-3e7, mm_per_row=1000.0, height=32_768)],
+        [inspection(0, along_mm=-2e7, **REACH), inspection(1, along_mm=0.0, **REACH)],
+        [
+            inspection(
+                0, finding(box(0, 10, -2.9e7, -2.8e7)), across_mm=-3e7, mm_per_column=1000.0, width=2_000
+            ),
+            inspection(
+                0, camera="right", across_mm=2.8e7, mm_per_column=1000.0, width=2_000, left_edge_mm=2.9e7
+            ),
+        ],
+    ],
+    ids=["a frame longer than strip", "frames longer than strip", "a finding far from the edge"],
+)
+def test_records_at_the_bounds_of_strip_are_reported(records: list[Inspection]) -> None:
+    coil = account()
+    for record in records:
+        coil.add(Inspection.from_json(record.to_json()))
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert CoilReport.from_json(report.to_json()) == report
+
+
+@st.composite
+def valid_inspections(draw: st.DrawFn, sequence: int) -> Inspection:
+    """Of any frame that validates, with edges and findings anywhere in it."""
+    head = draw(headers(sequence))
+    result = FrameResult(
+        status="inspected",
+        model=MODEL,
+        strip_left=draw(st.none() | places(head.width)),
+        strip_right=draw(st.none() | places(head.width)),
+        regions=tuple(draw(st.lists(regions(head), max_size=2))),
+    )
+    return place(head, result)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_validates_can_be_reported(data: st.DataObject) -> None:
+    coil = account()
+    for sequence in data.draw(st.lists(st.integers(0, 9), unique=True, max_size=5)):
+        coil.add(data.draw(valid_inspections(sequence)))
+    for camera in data.draw(st.sets(st.sampled_from(("left", "right")))):
+        frames, end_mm = data.draw(st.tuples(st.integers(0, 12), st.floats(-MAX_MM, MAX_MM)))
+        coil.add_closed_camera(closed(frames, camera, end_mm=end_mm))
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert CoilReport.from_json(report.to_json()) == report
 
 
 ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (

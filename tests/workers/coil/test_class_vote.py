@@ -53,6 +53,6 @@ def test_the_order_of_arrival_changes_nothing() -> None:
     accounts = CoilAccount(LINE, COIL, 1), CoilAccount(LINE, COIL, 1)
     for account, order in zip(accounts, (found, found[::-1]), strict=True):
         account.add(inspection(0, *order[:2]))
-        account.add(inspection(1, *order[2:]))
+        account.add(inspection(1, *order[2:], along_mm=0.0))
     first, second = (events_of(account, RULES) for account in accounts)
     assert first[0].class_confidence == second[0].class_confidence == 0.711

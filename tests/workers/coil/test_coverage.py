@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.records import DroppedFrames
 from tests.workers.coil.records import FRAME_MM, band, closed, dark, inspection, unreadable
-from workers.coil.coverage import CameraAccount, missing_frames
+from workers.coil.coverage import LEAST_GAP_MM, CameraAccount, missing_frames
 from workers.coil.dark_frames import Outlook
 from workers.coil.records import Hole
 from workers.inspection.records import Inspection
@@ -168,6 +168,131 @@ def test_frames_that_overlap_do_not_make_up_for_missing_ones() -> None:
     overlapping = [inspection(n, along_mm=n * 50.0) for n in range(5)]
 
     assert camera(*overlapping).coverage(BAND, 600).inspected_mm == 300
+
+
+@given(
+    starts=st.lists(st.floats(-1000, 900), min_size=1, max_size=12),
+    before=st.lists(st.floats(-1000, -FRAME_MM), max_size=5),
+)
+def test_frames_before_the_head_make_up_for_nothing(starts: list[float], before: list[float]) -> None:
+    frames = [inspection(n, along_mm=start) for n, start in enumerate([*starts, *before])]
+    kept = frames[: len(starts)]
+    covered = {mm for mm in range(1000) if any(start <= mm < start + FRAME_MM for start in starts)}
+
+    coverage = camera(*frames).coverage(BAND, 1000)
+
+    assert coverage.inspected_mm == camera(*kept).coverage(BAND, 1000).inspected_mm
+    assert coverage.inspected_mm == pytest.approx(len(covered), abs=len(starts))
+    assert coverage.inspected_mm <= 1000
+
+
+def shifted(frames: range, by_mm: float) -> list[Inspection]:
+    return [inspection(n, along_mm=n * FRAME_MM + by_mm) for n in frames]
+
+
+@pytest.mark.parametrize(
+    ("frames", "length_mm", "hole", "detail"),
+    [
+        ([*shifted(range(2), 0), *shifted(range(2, 4), 300)], 700, (200, 500), "between frames 1 and 2"),
+        (shifted(range(3), 250), 550, (0, 250), "before frame 0"),
+        (shifted(range(3), 0), 400, (300, 400), "after frame 2"),
+        (shifted(range(3), -300), 400, (0, 400), "after frame 2"),
+        ([*shifted(range(3), -250), *shifted(range(3, 5), 0)], 500, (50, 300), "between frames 2 and 3"),
+    ],
+    ids=[
+        "the encoder jumps",
+        "late start",
+        "early end",
+        "all before the head",
+        "a jump from before the head",
+    ],
+)
+def test_strip_without_a_frame_is_a_hole(
+    frames: list[Inspection], length_mm: float, hole: tuple[float, float], detail: str
+) -> None:
+    account = camera(*frames, frames=len(frames))
+
+    (found,) = account.holes(BAND, length_mm)
+
+    assert (extent(found), found.detail) == ((*hole, 0, "no frame"), detail)
+    assert account.coverage(BAND, length_mm).inspected_mm == length_mm - (hole[1] - hole[0])
+
+
+def test_strip_without_a_frame_is_told_apart_from_frames_that_were_lost_beside_it() -> None:
+    frames = [inspection(0), unreadable(1), unreadable(2, along_mm=500.0), inspection(4, along_mm=700.0)]
+    account = camera(*frames, frames=6, end_mm=900.0)
+
+    assert [(extent(hole), hole.detail) for hole in account.holes(BAND, 1000)] == [
+        ((100, 200, 1, "unreadable"), "frame 1: PNG is cut off"),
+        ((200, 500, 0, "no frame"), "between frames 1 and 2"),
+        ((500, 600, 1, "unreadable"), "frame 2: PNG is cut off"),
+        ((600, 700, 1, "missing"), "frame 3: did not arrive"),
+        ((800, 900, 1, "missing"), "frame 5: did not arrive"),
+        ((900, 1000, 0, "no frame"), "after frame 5"),
+    ]
+
+
+def test_unseen_frames_of_strip_that_was_pulled_back_are_holes_where_they_lie() -> None:
+    frames = [
+        dark(0, along_mm=100.0),
+        dark(1, along_mm=0.0),
+        dark(2, along_mm=300.0),
+        dark(3, along_mm=200.0),
+    ]
+
+    assert [extent(hole) for hole in camera(*frames, frames=4).holes(BAND, 400)] == [
+        (0, 200, 2, "dark"),
+        (200, 400, 2, "dark"),
+    ]
+
+
+@given(jitter=st.lists(st.floats(-2.49, 2.49), min_size=2, max_size=10), mm_per_row=st.floats(0.01, 5))
+def test_frames_that_tremble_by_less_than_a_gap_leave_no_hole(jitter: list[float], mm_per_row: float) -> None:
+    length = 200 * mm_per_row
+    frames = [inspection(n, along_mm=n * length + off, mm_per_row=mm_per_row) for n, off in enumerate(jitter)]
+
+    assert camera(*frames, frames=len(frames)).holes(BAND, len(frames) * length) == []
+
+
+@st.composite
+def wild_cameras(draw: st.DrawFn) -> tuple[CameraAccount, list[Inspection]]:
+    """Frames of any state anywhere in whole millimetres, some of them missing."""
+    kinds = st.sampled_from((inspection, dark, unreadable))
+    frames = [
+        draw(kinds)(n, along_mm=float(draw(st.integers(-300, 900))))
+        for n in draw(st.sets(st.integers(0, 9), min_size=1, max_size=7))
+    ]
+    account = camera(*frames)
+    if draw(st.booleans()):
+        account.closed = closed(draw(st.integers(0, 12)), end_mm=draw(st.integers(0, 1000)))
+    return account, frames
+
+
+@settings(max_examples=300, deadline=None)
+@given(wild=wild_cameras(), beyond=st.integers(0, 300))
+def test_all_strip_is_inspected_or_in_a_hole(
+    wild: tuple[CameraAccount, list[Inspection]], beyond: int
+) -> None:
+    account, frames = wild
+    length = int(account.end_mm) + beyond
+    holes = account.holes(BAND, length)
+    taken = {mm for f in frames for mm in range(int(f.along_mm), int(f.along_mm + FRAME_MM))}
+    seen = {
+        mm
+        for f in frames
+        if f.status == "inspected" and f.strip_mm > 0
+        for mm in range(int(f.along_mm), int(f.along_mm + FRAME_MM))
+    }
+
+    bare = set(range(length)) - seen
+    for hole in holes:
+        inside = set(range(int(hole.start_mm), int(hole.end_mm)))
+        assert hole.start_mm <= hole.end_mm
+        assert hole.reason != "no frame" or (not inside & taken and inside <= set(range(length)))
+        bare -= {mm for mm in bare if hole.start_mm - 1 < mm < hole.end_mm}
+
+    assert all(set(range(mm, mm + int(LEAST_GAP_MM))) - bare for mm in bare)
+    assert account.coverage(BAND, length).inspected_mm == len(seen & set(range(length)))
 
 
 def test_a_closing_that_claims_very_many_frames_costs_nothing() -> None:

@@ -20,7 +20,7 @@ from tests.workers.coil.records import (
 )
 from workers.coil.account import CoilAccount
 from workers.coil.grading import GradingRules
-from workers.coil.records import CameraCoverage, CloseReason, DefectEvent, Grade
+from workers.coil.records import CameraCoverage, CloseReason, DefectEvent, Grade, Hole
 from workers.errors import BadSettingsError
 
 RULES = GradingRules.load()
@@ -36,6 +36,11 @@ severe_events = 3
 [coverage]
 least_share = 0.9
 """
+
+
+HOLE = Hole(
+    side="top", camera="left", start_mm=0, end_mm=9, frames=0, reason="no frame", detail="before frame 0"
+)
 
 
 def coverage(share: float = 1.0, unreadable: int = 0, missing: int = 0) -> CameraCoverage:
@@ -101,14 +106,41 @@ def test_a_class_may_have_areas_of_its_own(tmp_path: Path) -> None:
 def test_counts_decide(tmp_path: Path, areas: tuple[float, ...], decision: str, reason: str) -> None:
     rules = GradingRules.load(written(tmp_path, GOOD))
 
-    grade = rules.grade(events(*areas), [coverage()], "complete")
+    grade = rules.grade(events(*areas), [coverage()], (), "complete")
 
     assert grade.decision == decision
     assert grade.reasons[0] == reason
 
 
+@pytest.mark.parametrize(
+    ("share", "holes", "reason"),
+    [
+        (0.999999, (), "no defect found, everything inspected"),
+        (0.9999, (), "no defect found"),
+        (1.0, (HOLE.model_copy(update={"reason": "dark"}),), "no defect found"),
+        (0.997, (HOLE,), "no defect found; 1 stretch without a frame"),
+        (0.996, (HOLE, HOLE), "no defect found; 2 stretches without a frame"),
+    ],
+)
+def test_everything_was_inspected_only_where_no_strip_is_left(
+    share: float, holes: tuple[Hole, ...], reason: str
+) -> None:
+    grade = RULES.grade((), [coverage(share)], holes, "complete")
+
+    assert (grade.decision, grade.reasons) == ("release", (reason,))
+
+
+def test_a_coil_held_for_strip_without_a_frame_says_so_of_that_camera() -> None:
+    other = HOLE.model_copy(update={"camera": "right"})
+
+    grade = RULES.grade((), [coverage(0.7)], (HOLE, other), "complete")
+
+    needed = "camera top/left: 70.0% inspected, at least 99.5% needed"
+    assert grade.reasons == (f"{needed}; 1 stretch without a frame",)
+
+
 def test_a_blocked_coil_says_what_else_is_wrong() -> None:
-    grade = RULES.grade(events(*[500] * 20), [coverage(0.5, missing=1)], "idle")
+    grade = RULES.grade(events(*[500] * 20), [coverage(0.5, missing=1)], (), "idle")
 
     assert grade.decision == "block"
     assert grade.reasons == (
@@ -135,7 +167,7 @@ def test_what_was_not_seen_is_never_released(
         c.share >= 0.995 and c.unreadable == c.missing == 0 for c in cameras
     )
 
-    decision = RULES.grade(events(*areas), cameras, closed_by).decision
+    decision = RULES.grade(events(*areas), cameras, (), closed_by).decision
 
     assert (decision == "release") == (bool(cameras) and seen and 1000 not in areas)
 
@@ -154,7 +186,7 @@ def graded(*, frames: int = 3, reason: CloseReason = "complete", poison: bool = 
 def test_too_little_does_not_read_as_enough() -> None:
     rules = GradingRules.load()
     least = rules.coverage.least_share
-    (reason,) = rules.grade((), [coverage(share=least - 1e-4)], "complete").reasons
+    (reason,) = rules.grade((), [coverage(share=least - 1e-4)], (), "complete").reasons
     assert f"{least - 0.001:.1%} inspected, at least {least:.1%} needed" in reason
 
 

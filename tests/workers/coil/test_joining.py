@@ -36,7 +36,7 @@ def events(*records: Inspection) -> tuple[DefectEvent, ...]:
 
 
 boxes = st.builds(
-    lambda start, left, length, width: box(start, start + length, left, left + width),
+    lambda start, left, length, width: box(start, min(start + length, 100), left, min(left + width, 200)),
     st.floats(0, 90).map(lambda value: round(value, 3)),
     st.floats(0, 190).map(lambda value: round(value, 3)),
     st.sampled_from((0.5, 4.0, 30.0)),
@@ -184,7 +184,7 @@ def test_a_finding_that_comes_last_can_join_two_events() -> None:
     joiner.add(inspection(0, finding(box(10, 20, 50, 60)), finding(box(60, 70, 50, 60))))
     assert (joiner.events, joiner.findings) == (2, 2)
 
-    joiner.add(inspection(1, finding(box(20, 60, 52, 54))))
+    joiner.add(inspection(1, finding(box(20, 60, 52, 54)), along_mm=0.0))
 
     assert (joiner.events, joiner.findings) == (1, 3)
 
@@ -200,6 +200,32 @@ def test_outlines_whose_corners_are_far_apart_may_still_meet(first: Points, seco
         joiner = Joiner(tight)
         joiner.add(inspection(0, *(finding(outline) for outline in pair)))
         assert joiner.events == 1
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["the long one first", "the long one last"])
+def test_a_finding_longer_than_any_frame_is_joined_all_the_same(turned: bool) -> None:
+    long = inspection(0, finding(box(50, 30_000, 50, 60)), height=100_000 // 4, mm_per_row=4.0)
+    records = [
+        long,
+        inspection(3, finding(box(320, 330, 55, 65), name="within reach")),
+        inspection(
+            3, finding(box(320, 330, 90, 99), name="beside"), digest="0" * 32, camera="right", across_mm=0
+        ),
+        inspection(3, finding(box(320, 330, 55, 65), name="below"), side="bottom"),
+    ]
+
+    found = events(*(records[::-1] if turned else records))
+
+    assert [(event.side, event.findings) for event in found] == [("bottom", 1), ("top", 2), ("top", 1)]
+
+
+@pytest.mark.timeout(20)
+def test_findings_as_long_as_a_record_may_have_them_are_joined_in_no_time() -> None:
+    long = [finding(box(-3e7, 0, n * 0.9, n * 0.9 + 0.5)) for n in range(200)]
+
+    (event,) = events(inspection(0, *long, along_mm=-3e7, height=30_000, mm_per_row=1000.0))
+
+    assert event.findings == 200
 
 
 def test_the_two_sides_of_the_strip_are_not_joined() -> None:

@@ -69,6 +69,13 @@ def test_overlap_of_rectangles_is_exact(along: float, across: float, length: flo
     assert overlap_mm2(one, [(other, 1.0)]) == pytest.approx(shared, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.timeout(20)
+def test_overlap_of_the_longest_and_thinnest_rectangles_takes_no_time() -> None:
+    thin = rectangle(0, 0, 3e7, 1e-3)
+
+    assert overlap_mm2(thin, [(thin, 1.0)]) == pytest.approx(3e4)
+
+
 @pytest.mark.parametrize(
     ("point", "inside"), [((2, 8), True), ((8, 2), True), ((8, 8), False), ((-1, 5), False), ((11, 2), False)]
 )

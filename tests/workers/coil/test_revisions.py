@@ -174,7 +174,7 @@ def test_inspections_of_the_model_asked_for_take_the_place_of_others() -> None:
 
 def test_an_event_that_is_absorbed_leaves_a_tombstone() -> None:
     ends = inspection(0, spot(80, 90)), inspection(2, spot(210, 220))
-    bridge = inspection(1, finding(box(90, 210, 20, 30)))
+    bridge = inspection(1, finding(box(100, 200, 20, 30)))
     first, second = reports([opened(), *ends, closed(3), coil_closed(), bridge, coil_closed(2)])
     before = sorted(event.id for event in first.events)
     (after,) = second.events
@@ -192,7 +192,10 @@ def test_a_camera_that_only_closed_counts_what_it_sent() -> None:
     report = coil.report(coil.close_record("grace time passed"), RULES)
     right = next(c for c in report.cameras if c.band.camera == "right")
     assert (right.sent, right.inspected, right.missing, right.band.columns) == (4, 0, 4, 1)
-    assert [(h.camera, h.frames, h.reason) for h in report.holes] == [("right", 4, "missing")]
+    assert [(h.camera, h.frames, h.reason) for h in report.holes] == [
+        ("left", 0, "no frame"),
+        ("right", 4, "missing"),
+    ]
     assert report.grade.decision != "release"
 
 

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from ingest.records import FrameHeader
 from tests.workers.inspection.segmentations import frame, strip
+from tests.workers.inspection.strategies import headers, regions
 from workers.inspection.placing import finding_id, place
 from workers.inspection.records import FrameResult, Inspection, ModelIdentity, Region
+from workers.inspection.regions import find_regions
+from workers.inspection.settings import InspectionSettings
 
 MODEL = ModelIdentity(name="csnet", version="1", digest="ab" * 16)
 REGION = Region(
@@ -91,6 +99,35 @@ def test_positions_carry_no_float_noise() -> None:
     (finding,) = place(header(along_mm=0.1, mm_per_row=0.1), result).findings
 
     assert (finding.start_mm, finding.end_mm) == (1.1, 1.5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_region_of_a_frame_is_placed_in_it_whatever_its_place_and_scale(data: st.DataObject) -> None:
+    head = data.draw(headers())
+    found = tuple(data.draw(st.lists(regions(head), max_size=3)))
+
+    placed = place(head, FrameResult(status="inspected", model=MODEL, strip_right=head.width, regions=found))
+
+    assert Inspection.from_json(placed.to_json()) == placed
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    saliency=arrays(np.uint8, st.tuples(*[st.integers(1, 12)] * 2), elements=st.sampled_from((0, 255))),
+    most_points=st.integers(4, 8),
+    data=st.data(),
+)
+def test_what_is_found_in_a_frame_is_placed_in_it(
+    saliency: NDArray[np.uint8], most_points: int, data: st.DataObject
+) -> None:
+    limits = InspectionSettings(min_area_px=1, max_outline_points=most_points)
+    found = find_regions(saliency, saliency, limits, peak=1).whole
+    head = data.draw(headers(size=st.just(saliency.shape)))
+
+    placed = place(head, FrameResult(status="inspected", model=MODEL, regions=found))
+
+    assert len(placed.findings) == len(found)
 
 
 @pytest.mark.parametrize(

@@ -339,7 +339,11 @@ def test_coils_that_cross_and_ids_that_come_again_stay_apart(workers: Workers, c
             1,
         ),
         ([opened("left"), inspection(0)], [], 1),
-        ([opened("left"), inspection(0), closed(1), closed(2, "right")], [("right", "missing", 2)], 3),
+        (
+            [opened("left"), inspection(0), closed(1), closed(2, "right")],
+            [("left", "no frame", 0), ("right", "missing", 2)],
+            3,
+        ),
     ],
     ids=["a camera never starts", "a coil never closes", "a camera that nobody announced"],
 )

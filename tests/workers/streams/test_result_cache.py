@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from tests.workers.streams.frames import InThisProcess, frame
+from workers.inspection.records import Region
 from workers.streams.redis_client import redis_client
 from workers.streams.redis_rest import REST_S, RedisRest
 from workers.streams.result_cache import ResultCache
@@ -37,6 +38,18 @@ def test_a_damaged_frame_with_a_known_digest_misses(client: redis.Redis) -> None
     cache.put([good], inspector.submit([good]).result())
     damaged = dataclasses.replace(good, data=good.data[:-1])
     assert cache.get([damaged], inspector.identity()) == [None]
+
+
+def test_a_result_with_findings_beyond_the_frame_misses(client: redis.Redis) -> None:
+    inspector, cache = InThisProcess(), ResultCache(client)
+    good = frame("C1", 0)
+    (result,) = inspector.submit([good]).result()
+    corners = (0, 0), (good.header.height + 1, 0), (0, 9)
+    region = Region(
+        component=0, score=1, area_px=1, top=0, left=0, bottom=1, right=1, outline=corners, thumbnail=""
+    )
+    cache.put([good], [result.model_copy(update={"regions": (region,)})])
+    assert cache.get([good], inspector.identity()) == [None]
 
 
 def test_an_unreadable_frame_is_not_kept(client: redis.Redis) -> None:
