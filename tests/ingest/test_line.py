@@ -66,6 +66,7 @@ BAD_LINES = {
     "wrong side": ('name = "line-1"' + CAMERA.replace("top", "left"), r"cameras\.0\.side: .*got 'left'"),
     "no columns": ('name = "line-1"' + CAMERA.replace("480", "0"), r"cameras\.0\.columns: .*got 0"),
     "twice": ('name = "line-1"' + CAMERA + CAMERA, "each camera once a side, got top/drive twice"),
+    "too many cameras": ('name = "line-1"' + CAMERA * 501, "cameras: .* at most 500 items"),
     "bad pattern": ('name = "line-1"' + CAMERA + 'pattern = "("', "expected a regular expression"),
     "two sources": ('name = "line-1"' + CAMERA + 'folder = "a"\nvideo = "b.mp4"', "got both"),
     "cameras no tables": ('name = "line-1"\ncameras = 3', "cameras: .*got 3"),
