@@ -1,4 +1,4 @@
-"""Dead letters whose headers say of their past what cannot be; no Kafka."""
+"""Dead letters of records with headers that cannot be ours; no Kafka."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.record.default_records import DefaultRecordBatchBuilder
+from kafka.record.memory_records import MemoryRecords
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC
 from ingest.records import MAX_NUMBER
+from tests.workers.streams.header_names import NameInBytes
+from workers.streams.any_header_consumer import MOST_WRITTEN_OUT, _Batches
 from workers.streams.dead_letters import (
     ATTEMPT_HEADER,
     LAST_MS,
@@ -24,6 +28,7 @@ from workers.streams.dead_letters import (
     dead_letter,
     replay_headers,
 )
+from workers.streams.kafka_clients import DEAD_LETTER_BYTES
 
 ABSURD = [-1, 0, 1, MAX_NUMBER, MAX_NUMBER + 1, LAST_MS, LAST_MS + 1, 10**18, 10**400, 10**4299, 10**4300 - 1]
 numbers = st.sampled_from(ABSURD) | st.integers()
@@ -82,3 +87,27 @@ def test_a_letter_that_was_written_with_such_a_past_is_read(number: int) -> None
 
     check(letter)
     assert (letter.origin.attempts, letter.origin.first_failure_ms) == (MAX_NUMBER, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    name=st.sampled_from([b"\xff", b"a\xff", b"\xc3\xa9\xff"]),
+    repeats=st.integers(1, MOST_WRITTEN_OUT) | st.integers(1, 2_000_000),
+    headers=st.integers(1, 3),
+)
+def test_names_that_are_no_text_do_not_make_a_letter_too_large(
+    name: bytes, repeats: int, headers: int
+) -> None:
+    raw = name * repeats
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10**8)
+    builder.append(0, 0, b"key", b"?", [(NameInBytes(raw), b"value")] * headers)
+    batch = _Batches(MemoryRecords(bytes(builder.build()))).next_batch()
+    assert batch is not None
+    (came,) = batch
+    letter = dead_letter(record(FRAMES_TOPIC, came.headers), "not ours", attempts=1)
+
+    size = sum(len(header.encode()) + len(value) for header, value in letter["headers"])
+    assert size < headers * (len(raw) + len(b"value")) + DEAD_LETTER_BYTES / 2
+    assert [header for header, _ in letter["headers"][:-1]] == [came.headers[0][0]] * headers
+    if headers * len(raw) <= MOST_WRITTEN_OUT:
+        assert came.headers[0][0] == raw.decode("utf-8", "backslashreplace")
