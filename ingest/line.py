@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ingest.errors import BadLineError
-from ingest.records import CameraBand, Identifier, Record, first_problem
+from ingest.records import MOST_CAMERAS, CameraBand, Identifier, Record, first_problem
 
 LINE_FILE = "line.toml"
 PATTERN_ERRORS = (re.error, ValueError, OverflowError, RecursionError)
@@ -56,7 +56,7 @@ class Line(Record):
     """A production line and its cameras. Bands may overlap or leave gaps."""
 
     name: Identifier
-    cameras: Annotated[tuple[LineCamera, ...], Field(min_length=1)]
+    cameras: Annotated[tuple[LineCamera, ...], Field(min_length=1, max_length=MOST_CAMERAS)]
 
     @model_validator(mode="after")
     def _cameras_differ(self) -> Self:

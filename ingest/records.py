@@ -42,6 +42,14 @@ Millimetres = Annotated[float, Field(ge=-MAX_MM, le=MAX_MM, allow_inf_nan=False)
 Scale = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 Pixels = Annotated[int, Field(ge=1, le=MAX_SIDE_PX)]
 
+MOST_CAMERAS = 500
+"""Of a line: beyond any strip's, and an opening of as many is a tenth of a megabyte. The frames topic takes
+larger records than the inspections topic that control records are passed on to: one that fits the first alone
+would stop its partition for ever."""
+MOST_DROPS = 1_000
+"""Stretches of dropped frames that a camera's closing names, for the same reason. Frames dropped after them
+count as not arrived."""
+
 
 class Record(BaseModel):
     """Base of every record: frozen, closed to unknown fields and to infinite numbers, JSON in and out."""
@@ -188,7 +196,7 @@ class CoilOpened(Record):
     line: Identifier
     coil: Identifier
     run: Run = 1
-    cameras: Annotated[tuple[CameraBand, ...], Field(min_length=1)]
+    cameras: Annotated[tuple[CameraBand, ...], Field(min_length=1, max_length=MOST_CAMERAS)]
 
 
 class DroppedFrames(Record):
@@ -217,7 +225,7 @@ class CameraClosed(Record):
     camera: Identifier
     frames: Number
     end_mm: Millimetres
-    dropped: tuple[DroppedFrames, ...] = ()
+    dropped: Annotated[tuple[DroppedFrames, ...], Field(max_length=MOST_DROPS)] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ingest.errors import SpoolError
 from ingest.records import (
+    MOST_DROPS,
     CameraClosed,
     CoilOpened,
     DroppedFrames,
@@ -29,9 +30,6 @@ from ingest.spool_log import Open, RecordLog, open_file, sync_directory
 
 COMPACT_BYTES = 4 * 1024 * 1024
 """A state takes 200 bytes: beyond some 20,000 of them the journal is written anew with the last ones only."""
-MOST_DROPS = 1_000
-"""Stretches that a camera's closing names: more would make it too large for its topic. Frames dropped after
-them count as not arrived."""
 
 CoilRun = tuple[str, str, int]
 """(line, coil, run)."""

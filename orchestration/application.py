@@ -21,7 +21,7 @@ from ingest.kafka import KafkaConnection
 from ingest.records import EncodedFrame, FrameHeader
 from orchestration.errors import BrokenInspectorError, StartError
 from orchestration.inspection_client import ServeInspectionClient
-from orchestration.loop_thread import LoopThread
+from orchestration.loop_thread import LoopThread, Pulse
 from orchestration.settings import Settings
 from orchestration.stack.serve import NAME, failures
 from orchestration.suspects import BEGUN, control_frame
@@ -196,7 +196,8 @@ class CoilWorkerReplica:
         self._frame_workers = frame_workers
         self._rules = GradingRules.load(settings.grading.file)
         self._writers = ReportWriters(ReportStore(settings.reports.store))
-        self._thread = LoopThread("coil worker", self._build)
+        self._pulse = Pulse()
+        self._thread = LoopThread("coil worker", self._build, pulse=self._pulse)
         end_on_sigterm(self._thread.stop)
 
     def _build(self) -> CoilLoop:
@@ -207,7 +208,7 @@ class CoilWorkerReplica:
             failing.callback(consumer.close)
             producer = transactional_producer(connection, "coilwatch-coil-worker")
             failing.callback(producer.close, 0)
-            history = CoilHistory(connection)
+            history = CoilHistory(connection, moved=self._pulse.beat)
             failing.pop_all()
         return CoilLoop(
             consumer,

@@ -31,10 +31,26 @@ class Loop(Protocol):
     """Something to be stepped until it is stopped."""
 
     def step(self) -> None:
-        """Do a little work; return within seconds."""
+        """Do a little work; return within seconds, or beat the thread's pulse on the way."""
 
     def close(self) -> None:
         """Let go of Kafka, so that others take over at once."""
+
+
+class Pulse:
+    """How long ago a loop moved: beaten by its thread after each step, and by what takes long within one."""
+
+    def __init__(self) -> None:
+        self._beaten_at = time.monotonic()
+
+    def beat(self) -> None:
+        """The loop moves."""
+        self._beaten_at = time.monotonic()
+
+    @property
+    def still_s(self) -> float:
+        """Since the last beat."""
+        return time.monotonic() - self._beaten_at
 
 
 class LoopThread:
@@ -45,7 +61,8 @@ class LoopThread:
 
     Args:
         build: makes the loop; raises `KafkaError` while Kafka cannot be reached.
-        stuck_after_s: a loop that has not finished a step for this long counts as dead.
+        pulse: beaten within long steps; None where there are none.
+        stuck_after_s: a loop that has not moved for this long counts as dead.
         pause_s: before the first other attempt; pauses grow while the loop does not last.
     """
 
@@ -54,6 +71,7 @@ class LoopThread:
         name: str,
         build: Callable[[], Loop],
         *,
+        pulse: Pulse | None = None,
         stuck_after_s: float = STUCK_AFTER_S,
         pause_s: float = PAUSE_S,
     ) -> None:
@@ -62,7 +80,7 @@ class LoopThread:
         self._stuck_after_s = stuck_after_s
         self._stop = threading.Event()
         self._backoff = Backoff(pause_s, LONGEST_PAUSE_S, wait=self._stop.wait)
-        self._moved_at = time.monotonic()
+        self._pulse = pulse or Pulse()
         self._death: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -75,7 +93,7 @@ class LoopThread:
         """
         if self._death is not None:
             raise RuntimeError(f"{self._name} died: {self._death!r}") from self._death
-        still_s = time.monotonic() - self._moved_at
+        still_s = self._pulse.still_s
         if still_s > self._stuck_after_s:
             raise RuntimeError(f"{self._name} has not moved for {still_s:.0f} s")
 
@@ -102,14 +120,14 @@ class LoopThread:
             try:
                 while not self._stop.is_set():
                     loop.step()
-                    self._moved_at = time.monotonic()
+                    self._pulse.beat()
             finally:
                 loop.close()
         except Exception as error:
             if not isinstance(error, KafkaError) and not getattr(error, "retriable", False):
                 raise
             log.warning("%s begins anew: %s", self._name, error)
-            self._moved_at = time.monotonic()
-            if self._moved_at - began_at > SETTLED_S:
+            self._pulse.beat()
+            if time.monotonic() - began_at > SETTLED_S:
                 self._backoff.progress()
             self._backoff.pause()

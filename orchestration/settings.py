@@ -58,16 +58,20 @@ class KafkaSettings(KafkaConnection):
         embedded: start a broker of our own; naming `bootstrap_servers` turns this off.
         frames_partitions: upper bound of frame workers that share the work.
         inspections_partitions: upper bound of coils joined at once by different coil workers.
+        frames_retention_hours: 0.1 at least, or a frame is gone before a worker that was replaced reads it;
+            ten years at most.
         frames_retention_bytes: of the whole frames topic; None leaves only the time.
+        inspections_retention_days: 0.1 at least, or the log of a coil is gone before the coil closes; ten
+            years at most.
         replication: copies of each partition; 1 for the embedded broker, 3 on a cluster.
     """
 
     embedded: bool = True
     frames_partitions: Count = 8
     inspections_partitions: Count = 4
-    frames_retention_hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 24.0
+    frames_retention_hours: Annotated[float, Field(ge=0.1, le=87_600)] = 24.0
     frames_retention_bytes: Annotated[int, Field(ge=1)] | None = None
-    inspections_retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    inspections_retention_days: Annotated[float, Field(ge=0.1, le=3_650)] = 30.0
     replication: Annotated[int, Field(ge=1, le=32767)] = 1
 
     @model_validator(mode="before")

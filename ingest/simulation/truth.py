@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ingest.records import CameraBand, Identifier, Millimetres, Record, Side
 
@@ -64,6 +65,14 @@ class PlantedDefect(Record):
     area_mm2: Annotated[float, Field(gt=0)]
     contrast: Annotated[float, Field(gt=0)]
 
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        for low, high in (("start_mm", "end_mm"), ("left_mm", "right_mm")):
+            begin, end = getattr(self, low), getattr(self, high)
+            if begin > end:
+                raise ValueError(f"expected {low} up to {high}, got {begin:g} and {end:g}")
+        return self
+
     @property
     def length_mm(self) -> float:
         """Extent along the strip."""
@@ -98,3 +107,10 @@ class SimulatedTruth(Record):
     cameras: tuple[CameraBand, ...]
     edges: tuple[EdgeSample, ...]
     defects: tuple[PlantedDefect, ...]
+
+    @model_validator(mode="after")
+    def _defects_differ(self) -> Self:
+        for number, times in Counter(defect.id for defect in self.defects).items():
+            if times > 1:
+                raise ValueError(f"expected each id once, got {number} {times} times")
+        return self

@@ -66,6 +66,7 @@ BAD_LINES = {
     "wrong side": ('name = "line-1"' + CAMERA.replace("top", "left"), r"cameras\.0\.side: .*got 'left'"),
     "no columns": ('name = "line-1"' + CAMERA.replace("480", "0"), r"cameras\.0\.columns: .*got 0"),
     "twice": ('name = "line-1"' + CAMERA + CAMERA, "each camera once a side, got top/drive twice"),
+    "too many cameras": ('name = "line-1"' + CAMERA * 501, "cameras: .* at most 500 items"),
     "bad pattern": ('name = "line-1"' + CAMERA + 'pattern = "("', "expected a regular expression"),
     "bad repetition": (
         'name = "line-1"' + CAMERA + 'pattern = "a{99999999999}"',

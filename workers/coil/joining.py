@@ -14,14 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.records import Side
+from workers.coil.cells import Cells
 from workers.coil.outlines import Outline, area_mm2, overlap_mm2, within_reach
 from workers.inspection.records import Finding, Inspection, PointMm
 
-STRETCH_MM = 250.0
-"""Length of the stretches that findings are looked up by: about a frame, so that a look-up meets few."""
-MOST_STRETCHES = 64
-"""A finding in more of them (16 m) lies in no real camera's frame, and is compared with all others instead: a
-record of such findings, looked up stretch by stretch, would take minutes."""
 DECIMALS = 3
 
 
@@ -79,8 +75,7 @@ class Joiner:
         self._findings: list[PlacedFinding] = []
         self._parents: list[int] = []
         self._thumbnails: dict[int, tuple[float, str, str]] = {}
-        self._stretches: dict[tuple[Side, int], list[int]] = defaultdict(list)
-        self._long: dict[Side, list[int]] = defaultdict(list)
+        self._cells = Cells(self._settings.along_gap_mm, self._settings.across_gap_mm)
 
     @property
     def events(self) -> int:
@@ -110,38 +105,20 @@ class Joiner:
 
     def _add(self, finding: PlacedFinding, thumbnail: str) -> None:
         index = len(self._findings)
-        near = self._look_up(index, finding)
         self._findings.append(finding)
         self._parents.append(index)
         self._thumbnails[index] = (finding.area_mm2, finding.id, thumbnail)
-        for other in sorted(near):
+        for other in self._cells.add(finding):
             if self._root(other) != self._root(index) and self._belong_together(
                 finding, self._findings[other]
             ):
                 self._unite(self._root(index), self._root(other))
 
-    def _look_up(self, index: int, finding: PlacedFinding) -> set[int]:
-        """The findings before this one that may lie within its reach; those after it find it, too."""
-        stretches = self._stretches_of(finding)
-        if len(stretches) > MOST_STRETCHES:
-            self._long[finding.side].append(index)
-            return {at for at, other in enumerate(self._findings) if other.side == finding.side}
-        near = set(self._long[finding.side])
-        for stretch in stretches:
-            near.update(self._stretches[finding.side, stretch])
-            self._stretches[finding.side, stretch].append(index)
-        return near
-
-    def _stretches_of(self, finding: PlacedFinding) -> range:
-        reach = self._settings.along_gap_mm
-        first = int((finding.start_mm - reach) // STRETCH_MM)
-        last = int((finding.end_mm + reach) // STRETCH_MM)
-        return range(first, last + 1)
-
     def _belong_together(self, one: PlacedFinding, other: PlacedFinding) -> bool:
         along, across = self._settings.along_gap_mm, self._settings.across_gap_mm
         near = (
-            one.start_mm - other.end_mm <= along
+            one.side == other.side
+            and one.start_mm - other.end_mm <= along
             and other.start_mm - one.end_mm <= along
             and one.left_mm - other.right_mm <= across
             and other.left_mm - one.right_mm <= across

@@ -18,10 +18,18 @@ from kafka.record.util import decode_varint
 
 FIELDS_BEFORE_KEY = 4
 """Length, attributes, timestamp, offset."""
+MOST_WRITTEN_OUT = 128 * 1024
+"""Bytes of a record's names that are written out, as four for one at worst: with more, its dead letter would
+be too large for its topic, and the record would stop its partition after all."""
+QUESTION_MARKS = bytes(byte if byte < 0x80 else ord("?") for byte in range(256))
+"""As many bytes as before, for names that are longer."""
 
 
 class AnyHeaderConsumer(KafkaConsumer):  # type: ignore[misc]
-    r"""Names of headers that are no UTF-8 come with their bytes written out: `b"a\xff"` as `"a\\xff"`."""
+    r"""Names of headers that are no UTF-8 come with their bytes written out: `b"a\xff"` as `"a\\xff"`.
+
+    Where a record's names are longer than `MOST_WRITTEN_OUT`, each byte that is no ASCII is a question mark.
+    """
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -75,10 +83,12 @@ def _take_names(buffer: bytearray, pos: int) -> list[str]:
     names = []
     for _ in range(count):
         length, pos = decode_varint(buffer, pos)
-        names.append(buffer[pos : pos + length].decode("utf-8", "backslashreplace"))
+        names.append(buffer[pos : pos + length])
         buffer[pos : pos + length] = b" " * length
         pos = _behind_field(buffer, pos + length)
-    return names
+    if sum(map(len, names)) > MOST_WRITTEN_OUT:
+        names = [name.translate(QUESTION_MARKS) for name in names]
+    return [name.decode("utf-8", "backslashreplace") for name in names]
 
 
 def _behind_field(buffer: bytearray, pos: int) -> int:

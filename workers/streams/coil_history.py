@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
@@ -24,12 +24,15 @@ class CoilHistory:
 
     Args:
         connection: to the broker.
+        moved: called at each record of a coil's log: to make an account again may take minutes, in which
+            nothing else tells that the worker lives.
 
     Raises:
         KafkaError: Kafka cannot be reached.
     """
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    def __init__(self, connection: KafkaConnection, moved: Callable[[], None] = lambda: None) -> None:
+        self._moved = moved
         self._options = {
             **connection.client_options(),
             "enable_auto_commit": False,
@@ -83,6 +86,8 @@ class CoilHistory:
             for place in places:
                 end = until.get(place.partition, place.last + 1)
                 for record in _read(consumer, place, end):
+                    # Those of other coils, too: there may be days of them in between.
+                    self._moved()
                     if record.key == wanted:
                         yield record
         finally:

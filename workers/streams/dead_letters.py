@@ -14,11 +14,11 @@ from typing import Annotated, Any, Self
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaTimeoutError
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, KafkaConnection
-from ingest.records import FrameHeader, Record
+from ingest.records import MAX_NUMBER, FrameHeader, Number, Record
 from workers.errors import DeadLetterNotFoundError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey, coil_key
@@ -36,7 +36,13 @@ POLL_MS = 500
 PAYLOAD_TIMEOUT_S = 30.0
 """For the bytes of one record, of a broker that may just be starting."""
 
+LAST_MS = 253_402_300_799_999
+"""The last ms of the year 9999, since 1970: no calendar here reaches further."""
+
 Count = Annotated[int, Field(ge=0)]
+Attempts = Annotated[int, Field(ge=1), AfterValidator(lambda attempts: min(attempts, MAX_NUMBER))]
+FailedAt = Annotated[Count, AfterValidator(lambda ms: ms if ms <= LAST_MS else 0)]
+"""Letters were written before the headers of their records had bounds: 1970 stands for what is no time."""
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -52,8 +58,8 @@ class Origin(Record):
     source_topic: str
     source_partition: Count
     source_offset: Count
-    attempts: Annotated[int, Field(ge=1)]
-    first_failure_ms: Count
+    attempts: Attempts
+    first_failure_ms: FailedAt
 
 
 class Attempt(Record):
@@ -66,8 +72,8 @@ class Attempt(Record):
     """
 
     letter: str
-    attempts: Count
-    first_failure_ms: Count
+    attempts: Number
+    first_failure_ms: Annotated[int, Field(ge=0, le=LAST_MS)]
 
 
 class Replayed(Record):

@@ -9,7 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 HANGING_S = 90.0
 """An inspection that does not end has its inspector replaced after up to 80 s. Whoever asks another one
 before that never learns which frame it was, and asks with it for ever."""
+MOST_POLL_S = 2.0
+"""Longest wait for records in one step. A coil worker takes a step of more than 5 s for a pause of its own
+and never closes a silent coil; one of more than 60 s counts as stuck, and its replica is replaced."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PollTime = Annotated[float, Field(gt=0, le=MOST_POLL_S)]
 
 
 class FrameLoopSettings(BaseModel):
@@ -33,7 +37,7 @@ class FrameLoopSettings(BaseModel):
     batch_wait_s: Positive = 0.05
     batches_in_flight: Annotated[int, Field(ge=1, le=8)] = 2
     inspection_timeout_s: Annotated[float, Field(ge=HANGING_S, allow_inf_nan=False)] = 120.0
-    poll_s: Positive = 0.2
+    poll_s: PollTime = 0.2
 
 
 class CoilLoopSettings(BaseModel):
@@ -51,5 +55,5 @@ class CoilLoopSettings(BaseModel):
     grace_s: Positive = 120.0
     idle_s: Positive = 3600.0
     live_view_s: Positive = 0.5
-    poll_s: Positive = 0.2
+    poll_s: PollTime = 0.2
     poll_records: Annotated[int, Field(ge=1)] = 200

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from ingest.simulation import SimulatedCoil
 from models.weights.files import save_weights, weights_of
 from models.weights.registry import load
 from orchestration.cli import main
@@ -357,6 +358,29 @@ def test_score_of_files_that_are_something_else(
     ran = coilwatch("score", *files)
     assert ran.code == 1
     assert ran.error.startswith(f"{bad}: ")
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "expected each id once, got 0 2 times"),
+        ({"id": 1, "end_mm": -1.0}, "defects.1: expected start_mm up to end_mm, got "),
+    ],
+    ids=["twice", "backwards"],
+)
+def test_score_of_a_truth_that_is_none(
+    coilwatch: Coilwatch, tmp_path: Path, changes: dict[str, object], says: str
+) -> None:
+    report, bad = tmp_path / "report.json", tmp_path / "bad.json"
+    report.write_bytes(report_json(example.coil()))
+    planted = SimulatedCoil(length_m=2.4).truth()
+    first = planted.defects[0]
+    defects = (first, first.model_copy(update=changes))
+    bad.write_bytes(planted.model_copy(update={"defects": defects}).to_json())
+    ran = coilwatch("score", report, bad)
+    assert ran.code == 1
+    assert f"{bad}: expected the truth.json of a simulated coil, SimulatedTruth: {says}" in ran.error
     assert ran.out == ""
 
 

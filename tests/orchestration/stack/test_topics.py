@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
+from pydantic import ValidationError
 
 from ingest.kafka import (
     DEAD_LETTERS_TOPIC,
@@ -33,6 +36,20 @@ def test_retention_and_partitions_are_those_of_the_settings() -> None:
     assert options[EVENTS_TOPIC]["configs"]["cleanup.policy"] == "compact"
     assert {topic["configs"]["compression.type"] for topic in options.values()} == {"uncompressed"}
     assert "retention.bytes" not in topic_options(KafkaSettings())[FRAMES_TOPIC]["configs"]
+
+
+@given(hours=st.floats(0.1, 87_600), days=st.floats(0.1, 3_650))
+def test_whatever_retention_is_taken_keeps_records_for_a_while(hours: float, days: float) -> None:
+    options = topic_options(KafkaSettings(frames_retention_hours=hours, inspections_retention_days=days))
+    for topic in (FRAMES_TOPIC, INSPECTIONS_TOPIC, DEAD_LETTERS_TOPIC):
+        assert 300_000 < int(options[topic]["configs"]["retention.ms"]) < 2**63
+
+
+@pytest.mark.parametrize("name", ["frames_retention_hours", "inspections_retention_days"])
+@pytest.mark.parametrize("value", [1e308, float("inf"), float("nan"), 1e-10, 0.0, -1.0, 1e6])
+def test_a_retention_that_no_topic_can_have_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=name):
+        KafkaSettings(**{name: value})
 
 
 @pytest.mark.stack

@@ -3,14 +3,17 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.workers.coil.records import COIL, LINE, Points, box, closed, events_of, finding, inspection, opened
 from workers.coil.account import CoilAccount
+from workers.coil.cells import CELL_MM
 from workers.coil.grading import GradingRules
 from workers.coil.joining import Joiner, JoiningSettings, union_area_mm2
+from workers.coil.outlines import within_reach
 from workers.coil.records import CoilReport, DefectEvent
 from workers.inspection.records import Inspection
 
@@ -70,6 +73,75 @@ def test_order_and_batches_do_not_change_the_report(
     shuffle.shuffle(mixed)
 
     assert report(mixed, batch=batch).to_json() == report(records).to_json()
+
+
+VAST_MM = 1.6e7
+places = st.one_of(
+    st.floats(-120, 120),
+    # Where cells end, and just within or beyond reach of there.
+    st.builds(
+        lambda cell, beside: cell * CELL_MM + beside, st.integers(-3, 3), st.sampled_from((-15, -5, 0, 5, 15))
+    ),
+    st.sampled_from((-VAST_MM, VAST_MM - 100_000)),
+).map(lambda value: round(value, 3))
+lengths = st.sampled_from((0.0, 0.5, 4.0, 30.0, 60.0, 300.0, 100_000.0))
+anywhere = st.builds(
+    lambda start, left, length, width: box(start, start + length, left, left + width),
+    places,
+    places,
+    lengths,
+    lengths,
+)
+VAST = {
+    "along_mm": -VAST_MM,
+    "across_mm": -VAST_MM,
+    "mm_per_row": 1000.0,
+    "mm_per_column": 1000.0,
+    "height": 32_000,
+    "width": 32_000,
+}
+"""A frame of 32 km by 32 km, that holds findings anywhere."""
+gaps = st.sampled_from((0.1, 5.0, 15.0, 50.0, 1000.0))
+
+
+def connected(outlines: list[tuple[str, Points]], along_mm: float, across_mm: float) -> set[frozenset[int]]:
+    """Numbers of the findings of each event, by comparing every one with all others."""
+    arrays = [np.array(outline, np.float64) for _, outline in outlines]
+    groups: list[set[int]] = []
+    for number, (side, _) in enumerate(outlines):
+        met = [
+            group
+            for group in groups
+            if any(
+                outlines[other][0] == side
+                and within_reach(arrays[number], arrays[other], along_mm, across_mm)
+                for other in group
+            )
+        ]
+        groups = [group for group in groups if group not in met] + [{number}.union(*met)]
+    return set(map(frozenset, groups))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    found=st.lists(st.tuples(st.sampled_from(("top", "bottom")), anywhere), max_size=8),
+    along_mm=gaps,
+    across_mm=gaps,
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_events_are_those_of_comparing_all_with_all(
+    found: list[tuple[str, Points]], along_mm: float, across_mm: float, shuffle: random.Random
+) -> None:
+    joiner = Joiner(JoiningSettings(along_gap_mm=along_mm, across_gap_mm=across_mm))
+    order = list(range(len(found)))
+    shuffle.shuffle(order)
+    for number in order:
+        side, outline = found[number]
+        joiner.add(inspection(number, finding(outline, name=number), side=side, **VAST))
+
+    expected = connected(found, along_mm, across_mm)
+    assert {frozenset(one.sequence for one in group.findings) for group in joiner.groups()} == expected
+    assert joiner.events == len(expected)
 
 
 def test_a_defect_across_a_frame_border_is_one_event() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ingest.simulation.truth import EdgeSample, PlantedDefect, SimulatedTruth
 from tests.workers.report import example
@@ -172,6 +173,26 @@ def test_the_account_adds_up(events: list[Any], planted: list[Any]) -> None:
         assert touching == 0
     merged_away = {number for item in found.merged for number in item.defects[1:]}
     assert merged_away.isdisjoint({item.defect for item in found.split})
+
+
+@given(st.lists(st.integers(0, 9), max_size=6))
+def test_of_a_truth_each_id_is_one_defect(numbers: list[int]) -> None:
+    defects = [defect(number, 100 * place, 100) for place, number in enumerate(numbers)]
+    if len(set(numbers)) == len(numbers):
+        assert score(example.report(), truth(*defects)).recall.defects == len(numbers)
+    else:
+        with pytest.raises(ValidationError, match=r"expected each id once, got \d \d times"):
+            truth(*defects)
+
+
+@given(start=st.floats(0, 1_000), end=st.floats(0, 1_000), along=st.booleans())
+def test_a_defect_ends_where_it_begins_or_behind(start: float, end: float, along: bool) -> None:
+    low, high = ("start_mm", "end_mm") if along else ("left_mm", "right_mm")
+    if start <= end:
+        assert getattr(defect(0, 1, 1, **{low: start, high: end}), high) == end
+    else:
+        with pytest.raises(ValidationError, match=rf"expected {low} up to {high}, got "):
+            defect(0, 1, 1, **{low: start, high: end})
 
 
 def test_tables_have_a_cell_for_every_column() -> None:

@@ -3,12 +3,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError
+from ingest.records import MAX_MM, MAX_NUMBER, MOST_CAMERAS, MOST_DROPS, CameraBand, DroppedFrames
+from orchestration.stack.topics import INSPECTION_BYTES
 from tests.workers.streams.frames import closed, frame, opened
 from workers.streams.messages import (
+    Control,
     coil_key,
     key_bytes,
     read_coil_record,
@@ -50,6 +53,41 @@ def test_controls_come_back_from_both_topics(record: object) -> None:
 def test_foreign_records_are_named(record: Arrived, says: str) -> None:
     with pytest.raises(BadRecordError, match=says):
         read_frame_record(record)
+
+
+LONG_ID = "c" * 64
+WIDEST = CameraBand(
+    side="bottom",
+    camera=LONG_ID,
+    across_mm=-MAX_MM / 3,
+    columns=32_768,
+    mm_per_row=1 / 3,
+    mm_per_column=1 / 3,
+)
+DROP = DroppedFrames(first=MAX_NUMBER, last=MAX_NUMBER, reason="spool full")
+
+
+def controls_of(entries: int) -> list[tuple[str, int, Control]]:
+    """Controls of so many entries that nobody has checked: field, how many it takes, record."""
+    return [
+        ("dropped", MOST_DROPS, closed("C1", 4).model_copy(update={"dropped": (DROP,) * entries})),
+        ("cameras", MOST_CAMERAS, opened("C1").model_copy(update={"cameras": (WIDEST,) * entries})),
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["dropped", "cameras"])
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_a_control_that_is_passed_on_fits_the_inspections_topic(which: int, data: st.DataObject) -> None:
+    most = controls_of(1)[which][1]
+    entries = data.draw(st.sampled_from([1, most, most + 1, 20 * most]) | st.integers(1, 20 * most))
+    field_name, _, record = controls_of(entries)[which]
+    arrived = Arrived(record.to_json(), [("control", record.kind.encode())])
+    if entries > most:
+        with pytest.raises(BadRecordError, match=rf"{field_name}: .* at most {most} items"):
+            read_frame_record(arrived)
+    else:
+        assert len(read_frame_record(arrived).to_json()) < INSPECTION_BYTES / 4  # type: ignore[union-attr]
 
 
 @given(
