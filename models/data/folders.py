@@ -98,12 +98,12 @@ def class_of(name: str) -> str:
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image as grey levels, `(H, W)` uint8.
+    """Read an image as grey levels, `(H, W)` uint8, not turned by its EXIF data, as the line reads it.
 
     Raises:
         DatasetError: an unreadable file.
     """
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise DatasetError(f"cannot read image {path}")
     return np.asarray(pixels, dtype=np.uint8)

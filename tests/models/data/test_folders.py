@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from models.data.folders import load_samples
+from models.data.folders import load_sample, load_samples, load_unlabelled
 from models.errors import DatasetError
 from tests.models.samples import patch_sample, write_sample
 
@@ -41,3 +43,18 @@ def test_a_folder_that_cannot_be_used_names_what_is_wrong(
     damage(tmp_path)
     with pytest.raises(DatasetError, match=message):
         load_samples(tmp_path)
+
+
+def test_exif_turns_no_image_away_from_its_mask(tmp_path: Path) -> None:
+    sample = patch_sample("In_1", seed=1)
+    write_sample(tmp_path, sample)
+    turned = Image.Exif()
+    turned[274] = 6  # Orientation: a quarter turn to look at.
+    path = tmp_path / "turned" / "In_1.jpg"
+    path.parent.mkdir()
+    Image.fromarray(sample.image[:48]).save(path, quality=100, exif=turned)
+    mask = tmp_path / "mask.png"
+    assert cv2.imwrite(str(mask), sample.mask[:48])
+    for found in (load_sample(path, mask).image, load_unlabelled(path.parent)[0].image):
+        assert found.shape == (48, 64)
+        assert np.abs(found.astype(int) - sample.image[:48]).max() < 8
