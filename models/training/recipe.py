@@ -47,6 +47,10 @@ def _not_the_state(name: str) -> str:
     return name
 
 
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$"), AfterValidator(_not_the_state)]
+"""Of a recipe and of the weights file that it leaves."""
+
+
 def _without_width(knobs: dict[str, Knob]) -> dict[str, Knob]:
     if "width" in knobs:
         raise ValueError("expected width beside the knobs, got it among them")
@@ -183,7 +187,7 @@ class Recipe(Record):
         phases: one after another.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$"), AfterValidator(_not_the_state)]
+    name: RunName
     network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0, le=MAX_WIDTH)
     knobs: Annotated[dict[str, Knob], AfterValidator(_without_width)] = Field(default_factory=dict)

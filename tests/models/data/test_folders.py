@@ -20,6 +20,14 @@ def test_samples_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert set(np.unique(samples[0].mask)) == {0, 255}
 
 
+def test_a_png_counts_where_an_image_has_several_masks(tmp_path: Path) -> None:
+    sample = patch_sample("In_1", seed=1)
+    write_sample(tmp_path, sample)
+    assert cv2.imwrite(str(tmp_path / "masks" / "In_1.bmp"), 255 - sample.mask)
+    (tmp_path / "masks" / "In_1.txt").write_text("drawn twice")
+    assert np.array_equal(load_samples(tmp_path)[0].mask, sample.mask)
+
+
 def shrink_mask(folder: Path) -> None:
     other = folder / "other"
     write_sample(other, patch_sample("In_1", seed=1, side=32))
