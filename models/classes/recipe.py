@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from models.classes.network import STAGES
 from models.data.steps import AugmentationStep
 from models.training.recipe import DIGEST_BYTES, RunName, find_recipe, parse_recipe
-from models.training.record import Count, Positive, Record, Share
+from models.training.record import Count, Positive, Record, Seed, Share
 from models.training.schedules import CosineSchedule, Schedule
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "classes"
@@ -61,7 +61,7 @@ class ClassRecipe(Record):
     """
 
     name: RunName
-    seed: Count = 7
+    seed: Seed = 7
     classes: tuple[ClassName, ...] = Field(min_length=2)
     labels: dict[str, Label] = Field(min_length=2)
     block: Positive = 10
