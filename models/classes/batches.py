@@ -11,11 +11,12 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from models.classes.crops import Grey, Mask, Window, cut_crop, window_of
+from models.classes.crops import CROP_PX, Grey, Mask, Window, cut_crop, window_of
 from models.classes.images import Finding, LabelledImage, findings_of
 from models.classes.recipe import ClassRecipe
 from models.data.seeding import Draw, generator_of
 from models.data.steps import TrainingPair, compose
+from models.errors import TrainingError
 
 ZOOM = (0.8, 1.25)
 """Side of the square that is cut, over that of the line: scales differ between cameras."""
@@ -53,7 +54,11 @@ class ClassBatches:
         self._augment = compose(recipe.augmentation)
 
     def batch(self, step: int) -> ClassBatch:
-        """Return the batch of a step counted from 0."""
+        """Return the batch of a step counted from 0.
+
+        Raises:
+            TrainingError: crops that augmentation leaves in another size than the network's.
+        """
         order = generator_of(Draw.ORDER, self._recipe.seed, step)
         chosen = order.choice(len(self._images), self._recipe.batch, p=self._odds)
         crops = [
@@ -71,6 +76,9 @@ class ClassBatches:
         grey, own = cut_crop(image.pixels, finding.mask, finding.top, finding.left, moved)
         pair = TrainingPair(grey.astype(np.float32), own.astype(np.float32) / np.float32(255))
         changed = self._augment(pair, generator)
+        expected = (CROP_PX, CROP_PX)
+        if changed.image.shape != expected:
+            raise TrainingError(f"expected augmented crops {expected}, got {changed.image.shape}")
         planes = np.stack([changed.image, changed.mask * np.float32(255)])
         return np.clip(np.rint(planes), 0, 255).astype(np.uint8)
 

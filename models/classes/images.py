@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.classes.crops import Grey, Mask
 from models.classes.recipe import Label
-from models.data.folders import IMAGE_SUFFIXES, class_of, read_grey
+from models.data.folders import IMAGE_SUFFIXES, class_of, masks_by_stem, read_grey
 from models.errors import DatasetError
 
 Side = Literal["train", "validation", "held back"]
@@ -75,7 +75,12 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
     ]
     if not found:
         raise DatasetError(f"no labelled images in {folder}: expected any of {', '.join(labels)}")
-    return [_read(path, label, labels[label].defect_class) for path, label in found]
+    beside = {path.parent for path, _ in found if path.parent.name == "images"}
+    masks = {images: masks_by_stem(images.parent) for images in beside}
+    return [
+        _read(path, masks.get(path.parent, {}).get(path.stem), label, labels[label].defect_class)
+        for path, label in found
+    ]
 
 
 def with_maps(
@@ -139,10 +144,9 @@ def _label_of(path: Path, labels: Mapping[str, Label]) -> str:
     return next((name for name in (folder.name, class_of(path.stem)) if name in labels), "")
 
 
-def _read(path: Path, label: str, defect_class: str) -> LabelledImage:
+def _read(path: Path, mask_path: Path | None, label: str, defect_class: str) -> LabelledImage:
     pixels = read_grey(path)
-    mask_path = path.parent.parent / "masks" / f"{path.stem}.png"
-    if path.parent.name != "images" or not mask_path.exists():
+    if mask_path is None:
         return LabelledImage(path.stem, label, defect_class, pixels)
     mask = read_grey(mask_path) >= HALF
     if mask.shape != pixels.shape:

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from models.classes.network import STAGES
 from models.data.steps import AugmentationStep
-from models.training.recipe import DIGEST_BYTES, find_recipe, parse_recipe
-from models.training.record import Count, Positive, Record, Share
+from models.training.recipe import DIGEST_BYTES, RunName, find_recipe, parse_recipe
+from models.training.record import Count, Positive, Record, Seed, Share
 from models.training.schedules import CosineSchedule, Schedule
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "classes"
@@ -57,11 +57,11 @@ class ClassRecipe(Record):
         least_precision: of those named on the validation images; below the confidence that gives it, a
             finding is unknown.
         strip_defects: findings of simulated strip that train beside the images.
-        augmentation: of the crops.
+        augmentation: of the crops, whose size it keeps.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    seed: Count = 7
+    name: RunName
+    seed: Seed = 7
     classes: tuple[ClassName, ...] = Field(min_length=2)
     labels: dict[str, Label] = Field(min_length=2)
     block: Positive = 10

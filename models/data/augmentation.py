@@ -59,8 +59,8 @@ class Augmentation:
         zoom = np.exp(generator.uniform(np.log(self.min_zoom), np.log(self.max_zoom)))
         aspect = np.exp(generator.uniform(-np.log(MAX_ASPECT), np.log(MAX_ASPECT)) / 2)
         height, width = sample.image.shape
-        crop_height = int(min(height, round(self.size_px / zoom * aspect)))
-        crop_width = int(min(width, round(self.size_px / zoom / aspect)))
+        crop_height = int(min(height, max(1, round(self.size_px / zoom * aspect))))
+        crop_width = int(min(width, max(1, round(self.size_px / zoom / aspect))))
         seeks_defect = self.defect_share > 0 and generator.random() < self.defect_share
         if seeks_defect and not sample.is_clean:
             row, column = _marked_point(sample, generator)

@@ -55,11 +55,17 @@ def pair_files(folder: Path) -> list[tuple[Path, Path]]:
     paths = sorted(path for path in (folder / "images").glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise DatasetError(f"no images in {folder / 'images'}")
-    masks = {path.stem: path for path in (folder / "masks").glob("*")}
+    masks = masks_by_stem(folder)
     for path in paths:
         if path.stem not in masks:
             raise DatasetError(f"no mask for {path}")
     return [(path, masks[path.stem]) for path in paths]
+
+
+def masks_by_stem(folder: Path) -> dict[str, Path]:
+    """Return the files in `masks` of a folder, of any suffix; a PNG counts where a stem has several."""
+    paths = sorted((folder / "masks").glob("*"), key=lambda path: (path.suffix == ".png", path))
+    return {path.stem: path for path in paths}
 
 
 def load_sample(image_path: Path, mask_path: Path) -> Sample:
@@ -98,12 +104,12 @@ def class_of(name: str) -> str:
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image as grey levels, `(H, W)` uint8.
+    """Read an image as grey levels, `(H, W)` uint8, not turned by its EXIF data, as the line reads it.
 
     Raises:
         DatasetError: an unreadable file.
     """
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise DatasetError(f"cannot read image {path}")
     return np.asarray(pixels, dtype=np.uint8)

@@ -94,7 +94,7 @@ def build(name: str, *, width: float = 1.0, **knobs: object) -> SaliencyNetwork:
             1 for grey that is not replicated.
 
     Raises:
-        NetworkError: no such network, no such knob, or a width that leaves no channels.
+        NetworkError: no such network, no such knob or value of one, or a width that leaves no channels.
     """
     spec = NETWORKS.get(name)
     if spec is None:
@@ -109,5 +109,5 @@ def build(name: str, *, width: float = 1.0, **knobs: object) -> SaliencyNetwork:
     )
     try:
         return maker(width, **{**spec.knobs, **knobs})
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise NetworkError(f"network {name}: {error}") from error

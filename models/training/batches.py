@@ -87,9 +87,7 @@ def _steel_item(phase: Phase, sample: Sample, ours: Augmentation, generator: Gen
     pair = compose(phase.augmentation)(TrainingPair.of(sample), generator)
     expected = (phase.size_px, phase.size_px)
     if pair.image.shape != expected and not phase.multi_scale_px:
-        raise TrainingError(
-            f"phase {phase.name}: expected augmented images {expected}, got {pair.image.shape}"
-        )
+        raise TrainingError(f"expected augmented images {expected}, got {pair.image.shape}")
     return _item(pair, sample.name)
 
 

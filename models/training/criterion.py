@@ -30,6 +30,11 @@ MapWeights = Annotated[tuple[Weight, ...], AfterValidator(_any_counts)]
 class _Term(Record):
     weight: Weight = 1.0
 
+    @property
+    def part_weights(self) -> tuple[float, ...]:
+        """Of the parts whose weighted sum it is."""
+        return (1.0,)
+
 
 class HybridTerm(_Term):
     """BCE, SSIM and IoU of every map: EDRNet, CAT-EDNet, BASNet; BCE alone: U2-Net, CSNet.
@@ -48,6 +53,10 @@ class HybridTerm(_Term):
     iou: Weight = 1.0
     ssim_padding: SsimPadding = "zero"
     map_weights: MapWeights = ()
+
+    @property
+    def part_weights(self) -> tuple[float, ...]:
+        return (self.bce, self.ssim, self.iou)
 
     def make(self) -> nn.Module:
         return HybridLoss(
@@ -111,6 +120,10 @@ class StructureTerm(_Term):
     iou: Weight = 1.0
     map_weights: MapWeights = ()
 
+    @property
+    def part_weights(self) -> tuple[float, ...]:
+        return (self.bce, self.iou)
+
     def make(self) -> nn.Module:
         return StructureLoss(self.bce, self.iou, map_weights=self.map_weights or None)
 
@@ -137,6 +150,12 @@ def _as_terms(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
 
 
+def _any_minimised(terms: tuple[LossTerm, ...]) -> tuple[LossTerm, ...]:
+    if terms and not any(term.weight and any(term.part_weights) for term in terms):
+        raise ValueError("expected a loss of a weight above 0 with a part above 0, got weights of 0 alone")
+    return terms
+
+
 Losses = Annotated[
     tuple[
         Annotated[
@@ -150,6 +169,7 @@ Losses = Annotated[
         ...,
     ],
     BeforeValidator(_as_terms),
+    AfterValidator(_any_minimised),
 ]
 """`[loss]` or several `[[loss]]`; a table without a `kind` is the hybrid loss."""
 

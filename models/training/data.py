@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from models.data.folders import Sample, load_samples, load_unlabelled
-from models.data.sources import folder_sources, with_noisy_copies
+from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabelled, read_grey
+from models.data.sources import Source, folder_sources, with_noisy_copies
 from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
 from models.training.recipe import DIGEST_BYTES, Recipe
@@ -83,7 +83,8 @@ def gather(
 
     Raises:
         DatasetError: a folder that cannot be used.
-        TrainingError: test images, or a split that leaves no sample to train on or to choose by.
+        TrainingError: test images, or a split that leaves no sample to train on or to choose by, or none that
+            is marked.
     """
     sources = folder_sources(steel)
     refuse_test_images(steel, [source.name for source in sources])
@@ -104,7 +105,7 @@ def gather(
     source = "/".join(steel.resolve().parts[-2:])
     strip = _strip(recipe, strips) if recipe.needs_strip else []
     cut = max(0, len(strip) - recipe.held_out_strip_tiles)
-    return TrainingData(
+    data = TrainingData(
         [source.load() for source in training],
         [source.load() for source in held_out],
         strip[:cut],
@@ -112,6 +113,11 @@ def gather(
         _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
         source,
     )
+    taught_or_planted = recipe.needs_teacher or _any_marked(data.strip)
+    _refuse_unmarked(f"{steel}, to train on", training, data.steel, clean_may_be=taught_or_planted)
+    planted = _any_marked(data.held_out_strip)
+    _refuse_unmarked(f"{steel}, to choose by", held_out, data.held_out_steel, clean_may_be=planted)
+    return data
 
 
 def refuse_test_images(folder: Path, names: Sequence[str]) -> None:
@@ -135,6 +141,23 @@ def refuse_test_images(folder: Path, names: Sequence[str]) -> None:
             raise TrainingError(
                 f"{folder} holds test images: {name} is of SD-saliency-900's test split, which never trains"
             )
+
+
+def _refuse_unmarked(
+    what: str, sources: Sequence[Source], samples: Sequence[Sample], *, clean_may_be: bool
+) -> None:
+    """Let no run begin that would learn that nothing is a defect; clean steel has masks of 0 alone."""
+    if _any_marked(samples):
+        return
+    highest = max(int(read_grey(source.mask).max()) for source in sources)
+    if highest or not clean_may_be:
+        raise TrainingError(
+            f"{what}: expected masks marked above {MARKED_OVER}, got a highest value of {highest}"
+        )
+
+
+def _any_marked(samples: Sequence[Sample]) -> bool:
+    return any(not sample.is_clean for sample in samples)
 
 
 def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:

@@ -16,9 +16,9 @@ from models.errors import RecipeError
 from models.networks.build import NETWORKS
 from models.training.criterion import HybridTerm, Losses
 from models.training.optimizers import AdamWSettings, OptimizerSettings
-from models.training.record import Count, Positive, Record, Share
+from models.training.record import Count, Positive, Record, Seed, Share
 from models.training.schedules import CosineSchedule, Schedule
-from models.weights.files import MAX_SHARPNESS, MAX_WIDTH, Knob
+from models.weights.files import MAX_SHARPNESS, MAX_WIDTH, Knob, Knobs
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
 SUFFIX = ".toml"
@@ -47,10 +47,8 @@ def _not_the_state(name: str) -> str:
     return name
 
 
-def _without_width(knobs: dict[str, Knob]) -> dict[str, Knob]:
-    if "width" in knobs:
-        raise ValueError("expected width beside the knobs, got it among them")
-    return knobs
+RunName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$"), AfterValidator(_not_the_state)]
+"""Of a recipe and of the weights file that it leaves."""
 
 
 class Pruning(Record):
@@ -183,11 +181,11 @@ class Recipe(Record):
         phases: one after another.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$"), AfterValidator(_not_the_state)]
+    name: RunName
     network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0, le=MAX_WIDTH)
-    knobs: Annotated[dict[str, Knob], AfterValidator(_without_width)] = Field(default_factory=dict)
-    seed: Count = 7
+    knobs: Knobs = Field(default_factory=dict)
+    seed: Seed = 7
     held_out_share: Share = 0.11
     held_out: Literal["scattered", "blocks"] = "scattered"
     fold: Count | None = None
@@ -201,7 +199,7 @@ class Recipe(Record):
     decayed: Literal["weights", "all"] = "weights"
     dynamic_decay: float = Field(default=0.0, ge=0)
     encoder_rate_factor: float = Field(default=1.0, gt=0)
-    max_gradient_norm: float = Field(default=1.0, gt=0)
+    max_gradient_norm: float = Field(default=1.0, gt=0, allow_inf_nan=True)
     ema_decay: Share = 0.995
     score_every: Positive = 200
     bfloat16: bool = True

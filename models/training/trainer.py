@@ -145,9 +145,13 @@ class Trainer:
 
     @torch.no_grad()
     def _try_phases(self) -> None:
-        """Find out what the network cannot do now and not when a phase begins, hours later."""
+        """Find out what network and images cannot do now and not when a phase begins, hours later."""
+        first = 0
         for phase in self.recipe.phases:
             try:
+                # Seeded by its number: the phase meets the same batch again.
+                self._batches[first]
+                first += phase.steps
                 if phase.prune is not None:
                     prunable(self.average)
                 for side in sorted({*(phase.multi_scale_px or (phase.size_px,))}):

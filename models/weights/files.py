@@ -28,8 +28,19 @@ MAX_WIDTH = 8.0
 MAX_SHARPNESS = 3.0
 """A peak of 255 is a logit of 6.2: beyond it more and more of texture would round to that as well."""
 
-Knob = str | int | float | bool | None
-"""What a file can say of a network's knob."""
+Knob = str | int | Annotated[float, Field(allow_inf_nan=True)] | bool | None
+"""What a file can say of a network's knob; building tells which numbers the network takes."""
+
+
+def _beside_name_and_width(knobs: dict[str, Knob]) -> dict[str, Knob]:
+    for name in ("name", "width"):
+        if name in knobs:
+            raise ValueError(f"expected the network's name and width beside the knobs, got {name} among them")
+    return knobs
+
+
+Knobs = Annotated[dict[str, Knob], AfterValidator(_beside_name_and_width)]
+"""Of one network, by name."""
 
 
 def _of_the_structure(knobs: dict[str, Knob]) -> dict[str, Knob]:
@@ -58,7 +69,7 @@ class WeightsInfo(BaseModel):
 
     network: str
     width: Annotated[float, Field(gt=0, le=MAX_WIDTH)]
-    knobs: Annotated[dict[str, Knob], AfterValidator(_of_the_structure)] = {}
+    knobs: Annotated[Knobs, AfterValidator(_of_the_structure)] = {}
     version: str
     data: str
     recipe: str

@@ -14,6 +14,9 @@ from models.data.steps.step import Pixels, Plane, Probability, Step, TrainingPai
 TRIES = 24
 """Rectangles drawn before an image is left as it is: some have no room for a clean one."""
 
+MAX_MARGIN_PX = 1_024
+"""Memory grows by its square, and a margin as wide as the image leaves nothing clean beside a mark."""
+
 
 class CleanMirror(Step):
     """A rectangle without a defect, mirrored over its edges until it fills the image.
@@ -29,7 +32,7 @@ class CleanMirror(Step):
 
     kind: Literal["clean-mirror"] = "clean-mirror"
     probability: Probability = 0.3
-    margin_px: Pixels = 8
+    margin_px: Pixels = Field(default=8, le=MAX_MARGIN_PX)
     min_px: Pixels = Field(default=48)
 
     def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:

@@ -37,7 +37,7 @@ class TrainingPair(NamedTuple):
 class Step(BaseModel, ABC):
     """One step; its defaults are those of the paper that it names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:

@@ -82,6 +82,9 @@ def test_the_recipes_that_ship_name_no_folder(name: str) -> None:
         ({"classes": ("dark", "light")}, "expected each class of the labels once"),
         ({"classes": ("dark", "bright", "dark")}, "expected each class of the labels once"),
         ({"labels": {"a": {"defect_class": "No"}, "b": {"defect_class": "dark"}}}, "labels"),
+        ({"seed": 2**64}, "seed\n.*should be less than"),
+        ({"peak_rate": float("inf")}, "peak_rate\n.*finite"),
+        ({"name": "state"}, "expected another name than state"),
     ],
 )
 def test_a_recipe_that_does_not_fit_is_refused(tmp_path: Path, change: dict, problem: str) -> None:

@@ -40,6 +40,15 @@ def test_labels_come_from_folders_and_from_names(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg"])
+def test_a_mask_is_found_by_its_stem(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / "images" / "In_3.jpg")
+    write(tmp_path / "masks" / f"In_3{suffix}")
+    (image,) = read_labelled(tmp_path, LABELS)
+    (mask,) = image.masks
+    assert mask.all()
+
+
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     write(tmp_path / "images" / "In_1.png")
     write(tmp_path / "masks" / "In_1.png", side=16)

@@ -32,6 +32,12 @@ def test_every_crop_has_the_size_and_range_that_a_network_takes(
     assert mask.max() <= 1
 
 
+def test_a_crop_has_a_pixel_at_least() -> None:
+    augmentation = Augmentation(size_px=32, min_zoom=300, max_zoom=300)
+    image, _ = augmentation.apply(sample_of(20, 20), np.random.default_rng(1))
+    assert image.shape == (32, 32)
+
+
 def test_the_same_seed_gives_the_same_crop() -> None:
     augmentation, sample = Augmentation(32), patch_sample("x", seed=2)
     first = augmentation.apply(sample, np.random.default_rng(11))

@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from models.data.folders import load_samples
+from models.data.folders import load_sample, load_samples, load_unlabelled
 from models.errors import DatasetError
 from tests.models.samples import patch_sample, write_sample
 
@@ -16,6 +18,14 @@ def test_samples_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert [sample.name for sample in samples] == ["In_1", "Pa_9", "Sc_2"]
     assert np.array_equal(samples[0].image, patch_sample("In_1", seed=4).image)
     assert set(np.unique(samples[0].mask)) == {0, 255}
+
+
+def test_a_png_counts_where_an_image_has_several_masks(tmp_path: Path) -> None:
+    sample = patch_sample("In_1", seed=1)
+    write_sample(tmp_path, sample)
+    assert cv2.imwrite(str(tmp_path / "masks" / "In_1.bmp"), 255 - sample.mask)
+    (tmp_path / "masks" / "In_1.txt").write_text("drawn twice")
+    assert np.array_equal(load_samples(tmp_path)[0].mask, sample.mask)
 
 
 def shrink_mask(folder: Path) -> None:
@@ -41,3 +51,18 @@ def test_a_folder_that_cannot_be_used_names_what_is_wrong(
     damage(tmp_path)
     with pytest.raises(DatasetError, match=message):
         load_samples(tmp_path)
+
+
+def test_exif_turns_no_image_away_from_its_mask(tmp_path: Path) -> None:
+    sample = patch_sample("In_1", seed=1)
+    write_sample(tmp_path, sample)
+    turned = Image.Exif()
+    turned[274] = 6  # Orientation: a quarter turn to look at.
+    path = tmp_path / "turned" / "In_1.jpg"
+    path.parent.mkdir()
+    Image.fromarray(sample.image[:48]).save(path, quality=100, exif=turned)
+    mask = tmp_path / "mask.png"
+    assert cv2.imwrite(str(mask), sample.mask[:48])
+    for found in (load_sample(path, mask).image, load_unlabelled(path.parent)[0].image):
+        assert found.shape == (48, 64)
+        assert np.abs(found.astype(int) - sample.image[:48]).max() < 8

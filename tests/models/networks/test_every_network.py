@@ -225,6 +225,13 @@ def overlap(logits: Tensor, masks: Tensor) -> float:
         ("csnet-x1", {"in_channels": 0}, "network csnet-x1: expected 1 or 3 input channels, got 0"),
         ("csnet-l-x1", {"base_width": 40}, "expected a preset, channels, or base width and share"),
         ("scfnet", {"channels": -3}, "network scfnet: "),
+        (
+            "coilnet-m",
+            {"channels": float("inf"), "width": 0.5},
+            "network coilnet-m: cannot convert float infinity",
+        ),
+        ("csnet-x1", {"base_width": float("inf")}, "network csnet-x1: cannot convert float infinity"),
+        ("csnet-x1", {"fine_share": float("inf")}, "network csnet-x1: cannot convert float infinity"),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_name(name: str, options: dict[str, object], message: str) -> None:

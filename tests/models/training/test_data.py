@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from models.data.folders import load_samples
 from models.errors import DatasetError, TrainingError
 from models.training.data import gather
-from tests.models.samples import patch_sample, write_sample
+from tests.models.samples import clean_sample, patch_sample, write_sample
 from tests.models.training.runs import phase_of, recipe_of
 
 
@@ -113,4 +115,42 @@ def test_strip_that_is_missing_or_too_little_is_named(steel: Path, strip: Path) 
         gather(recipe, steel, [strip])
     write_sample(strip, patch_sample("In_70", seed=1, side=32))
     with pytest.raises(TrainingError, match="In_70 is of SD-saliency-900's test split"):
+        gather(recipe, steel, [strip])
+
+
+def mark_with(folder: Path, level: int) -> None:
+    for sample in load_samples(folder):
+        write_sample(folder, replace(sample, mask=sample.mask // 255 * level))
+
+
+@pytest.mark.parametrize("level", [0, 1, 127])
+def test_masks_that_mark_nothing_are_refused(steel: Path, level: int) -> None:
+    mark_with(steel, level)
+    with pytest.raises(
+        TrainingError, match=f"to train on: expected masks marked above 127, got a highest value of {level}$"
+    ):
+        gather(recipe_of(phase_of(), held_out_share=0.2), steel)
+
+
+def test_a_mark_is_needed_on_both_sides(steel: Path) -> None:
+    recipe = recipe_of(phase_of(), held_out_share=0.2)
+    for sample in gather(recipe, steel).held_out_steel:
+        write_sample(steel, replace(sample, mask=sample.mask // 255))
+    with pytest.raises(TrainingError, match=r"to choose by: expected masks marked above 127, got .* of 1$"):
+        gather(recipe, steel)
+
+
+def test_clean_steel_trains_beside_marked(steel: Path, strip: Path) -> None:
+    for index in range(11, 15):
+        write_sample(steel, clean_sample(f"In_{index}", seed=index, side=32))
+    assert gather(recipe_of(phase_of(), held_out_share=0.2), steel).steel
+    mark_with(steel, 0)
+    recipe = recipe_of(phase_of(strip_share=0.5), held_out_share=0.2, held_out_strip_tiles=2)
+    assert gather(recipe, steel, [strip]).steel
+
+
+def test_strip_hides_no_masks_of_low_values(steel: Path, strip: Path) -> None:
+    mark_with(steel, 1)
+    recipe = recipe_of(phase_of(strip_share=0.5), held_out_share=0.2, held_out_strip_tiles=2)
+    with pytest.raises(TrainingError, match=r"got a highest value of 1$"):
         gather(recipe, steel, [strip])

@@ -40,7 +40,35 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         (GOOD + "min_zoom = 2.0\n", "expected min_zoom up to max_zoom, got 2.0 and 1.6"),
         (GOOD.replace("[[phases", "width = 10\n[[phases"), "width: .*equal to 8, got 10"),
         (GOOD.replace("[[phases", "knobs = { width = 2 }\n[[phases"), "knobs: .*width beside the knobs"),
+        (
+            GOOD.replace("[[phases", 'knobs = { name = "x" }\n[[phases'),
+            "knobs: expected the network's name and width beside the knobs, got name among them",
+        ),
         (GOOD.replace("[[phases", "loss = { map_weights = [0] }\n[[phases"), "a weight above 0"),
+        (GOOD.replace("[[phases", "loss = { bce = 0, iou = 0 }\n[[phases"), "loss: .*weights of 0 alone"),
+        (GOOD + "[[phases.loss]]\nweight = 0\n", "phases.0.loss: .*weights of 0 alone"),
+        (
+            GOOD + '[phases.loss]\nkind = "structure"\nbce = 0\niou = 0\n',
+            "phases.0.loss: .*weights of 0 alone",
+        ),
+        (
+            GOOD.replace("[[phases", f"seed = {2**64}\n[[phases"),
+            f"seed: Input should be less than {2**64}, got {2**64}",
+        ),
+        (GOOD.replace("1e-3", "inf"), "peak_rate: Input should be a finite number, got inf"),
+        (GOOD + "max_zoom = inf\n", "max_zoom: .*finite number, got inf"),
+        (
+            GOOD + '[[phases.augmentation]]\nkind = "contrast-brightness"\nmax_contrast = inf\n',
+            "max_contrast: .*finite number, got inf",
+        ),
+        (
+            GOOD + '[[phases.augmentation]]\nkind = "elastic"\nmax_shift_px = inf\n',
+            "max_shift_px: .*finite number, got inf",
+        ),
+        (
+            GOOD + '[[phases.augmentation]]\nkind = "clean-mirror"\nmargin_px = 100_000\n',
+            "margin_px: Input should be less than or equal to 1024, got 100000",
+        ),
         (
             GOOD + '[[phases.augmentation]]\nkind = "contrast-brightness"\nmin_contrast = 2\n',
             "expected min_contrast up to max_contrast, got 2.0 and 1.5",
@@ -69,7 +97,17 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "zooms",
         "width",
         "knob",
+        "name among the knobs",
         "weights of no map",
+        "no part of a loss",
+        "no weight of a loss",
+        "no part of a structure loss",
+        "seed",
+        "rate without end",
+        "zoom without end",
+        "contrast without end",
+        "shift without end",
+        "margin",
         "contrasts",
     ],
 )
@@ -78,6 +116,19 @@ def test_a_bad_recipe_names_what_is_wrong(tmp_path: Path, text: str, message: st
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError, match=message):
         load_recipe(path)
+
+
+def test_a_gradient_norm_without_end_is_meant(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, GOOD.replace("[[phases", f"max_gradient_norm = inf\nseed = {2**64 - 1}\n[[phases")
+    )
+    recipe = load_recipe(path)
+    assert (recipe.max_gradient_norm, recipe.seed) == (float("inf"), 2**64 - 1)
+
+
+def test_one_loss_of_several_may_have_no_weight(tmp_path: Path) -> None:
+    several = '[[loss]]\nkind = "dice"\nweight = 0\n[[loss]]\nkind = "tile"\n[[phases'
+    assert len(load_recipe(written(tmp_path, GOOD.replace("[[phases", several))).loss) == 2
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:

@@ -219,8 +219,16 @@ def test_a_lost_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
         ({"multi_scale_px": (32, 50)}, r"phase 1: .*got \(1, 3, 50, 50\)"),
         ({"loss": {"map_weights": (1.0, 0.5)}}, "phase 1: expected a weight for each of 4 maps, got 2"),
         ({"prune": {}}, "phase 1: expected a CSNet to prune, got SCFNet"),
+        (
+            {"augmentation": [{"kind": "zoom-crop", "size_px": 96}]},
+            r"phase 1: expected augmented images \(32, 32\), got \(96, 96\)",
+        ),
+        (
+            {"augmentation": [{"kind": "random-crop", "size_px": 96}]},
+            "phase 1: expected images of at least 96 px a side, got 64x64",
+        ),
     ],
-    ids=["size", "scales", "maps", "prune"],
+    ids=["size", "scales", "maps", "prune", "augmented size", "crop"],
 )
 def test_what_a_later_phase_cannot_do_is_told_before_the_first(
     tmp_path: Path, phase: dict[str, Any], message: str

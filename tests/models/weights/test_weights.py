@@ -172,6 +172,13 @@ def test_a_network_with_knobs_is_loaded_with_them(
     assert read.digest != weights_digest(expected, WeightsInfo.model_validate(without))
 
 
+@pytest.mark.parametrize("knob", ["name", "width"])
+def test_knobs_that_are_none_are_refused(path: Path, network: CSNet, knob: str) -> None:
+    save_weights(path, weights_of(network), INFO.model_copy(update={"knobs": {knob: 1}}))
+    with pytest.raises(WeightsError, match=f"beside the knobs, got {knob} among them"):
+        load(path)
+
+
 def test_weights_never_ask_for_others() -> None:
     with pytest.raises(ValidationError, match="got pretrained: a file has its own weights"):
         WeightsInfo.model_validate({**INFO.model_dump(), "knobs": {"pretrained": True}})
