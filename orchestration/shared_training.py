@@ -23,6 +23,9 @@ from orchestration.stack import ray_local
 MAX_FAILURES = 3
 """Workers that may die before a run is given up; each time all go on from the last state."""
 
+MAX_VAIN_STARTS = 3
+"""Times that Ray Train may wait a minute for processors or GPUs that others hold; its default is for ever."""
+
 STORAGE = "ray-train"
 """Ray Train wants a folder; what it keeps there is not ours, since the state of a run is."""
 
@@ -57,6 +60,7 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
 
     Raises:
         ModelsError: as of one process.
+        TrainingError: the cluster has fewer GPUs or processors than the processes need.
         MissingProgramError: Ray Train's own dependencies are not installed.
         StartError: the cluster does not start.
     """
@@ -75,9 +79,12 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
     with alone(run.output):
         run.data(report)
     with _cluster(ray, shared.processes):
+        from ray import cluster_resources  # noqa: PLC0415
         from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: PLC0415
         from ray.train.torch import TorchTrainer  # noqa: PLC0415
 
+        cluster = cluster_resources()  # type: ignore[no-untyped-call]
+        check_resources(cluster, shared.processes, on_gpu=on_gpu)
         storage = run.output / STORAGE
         trainer = TorchTrainer(
             _work,
@@ -86,7 +93,11 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
             run_config=RunConfig(
                 name=run.recipe.name,
                 storage_path=str(storage),
-                failure_config=FailureConfig(max_failures=MAX_FAILURES),
+                failure_config=FailureConfig(
+                    max_failures=MAX_FAILURES,
+                    # mypy sees the class of Ray Train's first version.
+                    controller_failure_limit=MAX_VAIN_STARTS,  # type: ignore[call-arg]
+                ),
             ),
         )
         try:
@@ -95,6 +106,23 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
             raise _own_error(error) from error
         finally:
             shutil.rmtree(storage, ignore_errors=True)
+
+
+def check_resources(cluster: Mapping[str, float], processes: int, *, on_gpu: bool) -> None:
+    """Find out what Ray Train would wait for in silence.
+
+    Args:
+        cluster: what it has, by Ray's names.
+        processes: each of which takes a GPU, or a processor where the run is on none.
+        on_gpu: whether the run is on GPUs.
+
+    Raises:
+        TrainingError: it has less than the processes need.
+    """
+    name, units = ("GPU", "GPUs") if on_gpu else ("CPU", "processors")
+    found = int(cluster.get(name, 0))
+    if found < processes:
+        raise TrainingError(f"{processes} processes need {processes} {units}: the Ray cluster has {found}")
 
 
 def _work(settings: Mapping[str, Any]) -> None:

@@ -77,7 +77,7 @@ NORMALISATIONS = {
 }
 """By name. EDRNet and CAT-EDNet train with "steel-own-maximum", BASNet with "imagenet-own-maximum", CSNet
 with "imagenet". PFANet's means stand as in its code, which subtracts those of blue from red and of red from
-blue.
+blue; without a deviation they suit Keras' weights of VGG-16, and timm's take "imagenet".
 """
 
 

@@ -32,8 +32,9 @@ def open_backend(
         model: a shipped name, or the path of a weights file.
         backend: `auto` takes torch on CUDA and OpenVINO on a CPU.
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for what suits the back end.
-        precision: `auto` takes bf16 on CUDA, and in OpenVINO where the CPU has it natively: its maps are
-            a few grey levels of 255 off those of fp32. Else it takes fp32.
+        precision: `auto` takes bf16 where the GPU, or the CPU in OpenVINO, has it natively: its maps are a
+            few grey levels of 255 off those of fp32. Else it takes fp32, which leaves a GPU that has TF32
+            free to round what goes into convolutions to it, as PyTorch does by default.
         threads: CPU threads of one call; more calls at once keep more cores busy than more threads do.
 
     Raises:
@@ -46,7 +47,7 @@ def open_backend(
     chosen_device = suiting_device(backend) if device == "auto" else device
     on_cpu = chosen_device == "cpu"
     if backend == "torch" or (backend == "auto" and not on_cpu):
-        chosen = _choose_precision(precision, gains_from_bfloat16=not on_cpu)
+        chosen = _choose_precision(precision, gains_from_bfloat16=not on_cpu and _gpu_has_bfloat16())
         return TorchBackend(network, chosen_device, chosen, threads), info
     if not on_cpu:
         raise BackendError(f"back end openvino runs on the cpu, not on {chosen_device}")
@@ -64,6 +65,11 @@ def suiting_device(backend: BackendChoice, turn: int = 0) -> str:
     if backend == "openvino" or not torch.cuda.is_available():
         return "cpu"
     return f"cuda:{turn % torch.cuda.device_count()}"
+
+
+def _gpu_has_bfloat16() -> bool:
+    # GPUs before Ampere emulate it, at a loss.
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _choose_precision(precision: PrecisionChoice, *, gains_from_bfloat16: bool) -> Precision:

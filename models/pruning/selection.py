@@ -55,7 +55,7 @@ def select(network: CSNet, threshold: float) -> KeptChannels:
         tuple(_reaching(_of_block(block), threshold) for block in _blocks(stage)) for stage in network.stages
     )
     octave, pyramid, fusion = units_of(network.head.fuse)
-    # Each scale keeps one channel, for its pyramid to stand on.
+    # Each scale that has channels keeps one, for its pyramid to stand on.
     head = [mask for scale in scales_of(octave) for mask in _reaching([scale], threshold)]
     dilated = _reaching(scales_of(pyramid), threshold)
     fused = _reaching(scales_of(fusion), threshold)
@@ -103,12 +103,9 @@ def threshold_for(network: CSNet, parameters: int, least: float = 0.0) -> float:
 
 
 def _parameters(network: CSNet, threshold: float) -> int:
+    channels = select(network, threshold).channels
     with torch.device("meta"):
-        left = CSNet(
-            in_channels=network.in_channels,
-            channels=select(network, threshold).channels,
-            stem_stride=network.stem_stride,
-        )
+        left = CSNet(in_channels=network.in_channels, channels=channels, stem_stride=network.stem_stride)
     return sum(parameter.numel() for parameter in left.parameters())
 
 
@@ -136,15 +133,20 @@ def _of_block(block: InLayerBlock) -> list[Tensor]:
 def scales_of(unit: NormalisedUnit) -> list[Tensor]:
     """Return the absolute scales of each branch, (C,); none of a branch without channels."""
     return [
-        norm.weight.detach().abs() if isinstance(norm, nn.BatchNorm2d) else torch.zeros(0)
+        norm.weight.detach().abs() if isinstance(norm, nn.BatchNorm2d) else no_channels(unit)
         for norm in unit.norms
     ]
+
+
+def no_channels(unit: nn.Module) -> Tensor:
+    """Return what a branch without channels has one of for each channel: (0,), beside the parameters."""
+    return next(unit.parameters()).new_zeros(0)
 
 
 def _reaching(scales: Sequence[Tensor], threshold: float) -> Mask:
     mask = [scale >= threshold for scale in scales]
     if not any(bool(kept.any()) for kept in mask):
-        strongest = max(float(scale.max()) for scale in scales if scale.numel())
+        strongest = max((float(scale.max()) for scale in scales if scale.numel()), default=threshold)
         mask = [scale >= strongest for scale in scales]
     return mask
 

@@ -17,7 +17,7 @@ from models.networks.csnet import CrossStageHead, CSNet, InLayerBlock
 from models.networks.csnet_channels import HEAD_STAGES
 from models.networks.octave import NormalisedUnit
 from models.pruning.convolutions import Layer, copy_kernels, shifts_of, through_depthwise
-from models.pruning.selection import KeptChannels, Mask, scales_of, select, units_of
+from models.pruning.selection import KeptChannels, Mask, no_channels, scales_of, select, units_of
 
 
 @torch.no_grad()
@@ -96,7 +96,9 @@ def _prune_unit(unit: NormalisedUnit, smaller: NormalisedUnit, arriving: Layer, 
         cast("Tensor", smaller_norm.running_mean).sub_(shifts[branch][kept])
         smaller_activation, activation = smaller.activations[branch], unit.activations[branch]
         cast("nn.PReLU", smaller_activation).weight.copy_(cast("nn.PReLU", activation).weight[kept])
-    means = [norm.running_mean if isinstance(norm, nn.BatchNorm2d) else torch.zeros(0) for norm in unit.norms]
+    means = [
+        norm.running_mean if isinstance(norm, nn.BatchNorm2d) else no_channels(unit) for norm in unit.norms
+    ]
     return _layer(mask, _after_norms(unit, cast("list[Tensor]", means)))
 
 

@@ -57,4 +57,7 @@ def shared_pass(network: SaliencyNetwork, member: Member, device: torch.device) 
     training_pass = TrainingPass(network)
     if member.count == 1:
         return training_pass
-    return DistributedDataParallel(training_pass, [device] if device.type == "cuda" else None)
+    # A loss may leave out a map, and an empty branch of CSNet feeds nothing: no gradient comes from there.
+    return DistributedDataParallel(
+        training_pass, [device] if device.type == "cuda" else None, find_unused_parameters=True
+    )

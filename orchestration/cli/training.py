@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingest.simulation import write_tiles
+from models.errors import TrainingError
 from orchestration.cli.console import activity, say
 from orchestration.cli.folders import OutputError, made_folder, written_once
 from orchestration.cli.state import state
@@ -90,7 +91,12 @@ def train(
         from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
+    if processes > 1 and ":" in device:
+        raise TrainingError(
+            f"--device {device}: expected auto, cpu or cuda, as each of {processes} processes has its own GPU"
+        )
     chosen = load_recipe(path, fold=fold, seed=seed)
+    _check_needed(chosen, strip, unlabelled, teacher)
     made_folder(output)
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
@@ -112,7 +118,7 @@ def train(
         unlabelled=tuple(unlabelled or ()),
         teacher=_absolute(teacher),
         device=device,
-        loaders=_loaders(device) if loaders is None else loaders,
+        loaders=_loaders(device, processes) if loaders is None else loaders,
     )
     if processes == 1:
         _train_here(run)
@@ -184,9 +190,22 @@ def _simulated_strip(output: Path, recipe: Recipe) -> Path:
     )
 
 
-def _loaders(device: str) -> int:
-    """Processes beside the one that feeds a GPU; none where the processor itself is the device."""
+def _check_needed(
+    recipe: Recipe, strip: list[Path] | None, unlabelled: list[Path] | None, teacher: str | None
+) -> None:
+    """Refuse data that would train nothing, yet stand in the command that the weights name."""
+    for option, value, needed, what in (
+        ("--strip", strip, recipe.needs_strip, "simulated strip"),
+        ("--unlabelled", unlabelled, recipe.needs_teacher, "unlabelled steel"),
+        ("--teacher", teacher, recipe.needs_teacher, "a teacher's maps"),
+    ):
+        if value and not needed:
+            raise TrainingError(f"{option}: recipe {recipe.name} does not train on {what}")
+
+
+def _loaders(device: str, processes: int) -> int:
+    """Of each process that feeds a GPU, those beside it; none where the processor itself is the device."""
     import torch  # noqa: PLC0415
 
     feeds_gpu = torch.cuda.is_available() and device != "cpu"
-    return max(1, (os.cpu_count() or 1) - 1) if feeds_gpu else 0
+    return max(1, ((os.cpu_count() or 1) - 1) // processes) if feeds_gpu else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from models.weights.registry import load
 from orchestration import shared_training
 from orchestration.errors import MissingProgramError
 from orchestration.settings import RaySettings
-from orchestration.shared_training import STORAGE, SharedRun, train_shared
+from orchestration.shared_training import STORAGE, SharedRun, check_resources, train_shared
+from orchestration.stack import ray_local
+from orchestration.stack.state import StartedPart
 from tests.models.samples import patch_sample, write_sample
 from tests.models.training.runs import phase_of, recipe_of
 
@@ -55,4 +58,40 @@ def test_test_images_do_not_reach_a_cluster(run: TrainingRun, monkeypatch: pytes
 def test_what_ray_train_lacks_is_named(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_training, "find_spec", lambda _: None)
     with pytest.raises(MissingProgramError, match=r"pip install 'coilwatch\[multi-gpu\]'"):
+        train_shared(SharedRun(run, processes=2, threads=1), RaySettings())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "on_gpu", "message"),
+    [
+        ({"CPU": 16.0, "GPU": 2.0}, True, "3 processes need 3 GPUs: the Ray cluster has 2"),
+        ({"CPU": 16.0}, True, "3 processes need 3 GPUs: the Ray cluster has 0"),
+        ({"CPU": 2.0, "GPU": 8.0}, False, "3 processes need 3 processors: the Ray cluster has 2"),
+    ],
+    ids=["GPUs", "no GPU", "processors"],
+)
+def test_more_processes_than_the_cluster_takes_are_refused(
+    cluster: dict[str, float], on_gpu: bool, message: str
+) -> None:
+    with pytest.raises(TrainingError, match=f"^{message}$"):
+        check_resources(cluster, 3, on_gpu=on_gpu)
+    check_resources({"CPU": 3.0}, 3, on_gpu=False)
+    check_resources({"CPU": 1.0, "GPU": 3.0}, 3, on_gpu=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_run_that_waits_for_processors_in_vain_does_not_begin(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pandas", "pyarrow"):
+        pytest.importorskip(name, reason="needs the extra multi-gpu")
+    start = ray_local.start
+
+    def start_small(settings: RaySettings, *arguments: Any) -> StartedPart:
+        return start(settings.model_copy(update={"cpus": 1}), *arguments)
+
+    monkeypatch.setattr(ray_local, "start", start_small)
+    with pytest.raises(TrainingError, match="2 processes need 2 processors: the Ray cluster has 1"):
         train_shared(SharedRun(run, processes=2, threads=1), RaySettings())

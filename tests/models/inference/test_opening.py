@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.inference.opening import BackendChoice, suiting_device
+from models.inference import opening
+from models.inference.opening import BackendChoice, open_backend, suiting_device
 from models.segmenter import Segmenter
 
 
@@ -33,3 +34,18 @@ def test_without_gpus_everything_runs_on_the_processor(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     assert [suiting_device("torch", turn) for turn in range(2)] == ["cpu", "cpu"]
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_that_would_emulate_bfloat16_takes_fp32(
+    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
+) -> None:
+    chosen: list[object] = []
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation
+    )
+    monkeypatch.setattr(opening, "TorchBackend", lambda *arguments: chosen.extend(arguments[1:3]))
+
+    open_backend("coilnet-s", device="cuda")
+
+    assert chosen == ["cuda", precision]

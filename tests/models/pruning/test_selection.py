@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.errors import NetworkError
 from models.networks.csnet import CSNet
+from models.networks.csnet_channels import CSNetChannels
 from models.pruning import prune, select, threshold_for
+from models.pruning.selection import scales_of, units_of
 from tests.models.pruning.trained import block_of, norm_of, silence, trained
 
 
@@ -74,6 +78,39 @@ def test_a_bound_of_parameters_is_kept_and_used(share: float) -> None:
     if share < 1:
         weakest = 0.999 * threshold
         assert parameters(prune(network, weakest)) > bound
+
+
+@pytest.mark.parametrize("emptied", ["fine_share", "pruned"])
+def test_a_bound_is_kept_where_a_branch_is_empty(emptied: str) -> None:
+    if emptied == "fine_share":
+        network = trained(fine_share=1.0)
+    else:
+        whole = trained()
+        silence(block_of(whole, 3, 1).units[1], 1, list(range(16)))
+        silence(whole.head.fuse[1], 0, list(range(5)))
+        network = prune(whole, 1e-20)
+        assert network.channels.stages[3][1] == (16, 0)
+    bound = round(0.6 * parameters(network))
+    left = prune(network, threshold_for(network, bound))
+    assert parameters(left) <= bound
+    assert left(torch.rand(1, 3, 32, 32)).final.shape == (1, 1, 32, 32)
+
+
+def test_a_bound_is_kept_where_a_scale_of_the_head_is_empty() -> None:
+    published = CSNetChannels.published(8)
+    empty = replace(published, head=(0, 10, 10), dilated=((0,) * 5, *published.dilated[1:]))
+    network = trained(base_width=None, channels=empty)
+    bound = parameters(network) // 2
+    left = prune(network, threshold_for(network, bound))
+    assert parameters(left) <= bound
+    assert left.channels.head[0] == 0
+
+
+def test_scales_of_an_empty_branch_are_of_the_networks_device_and_type() -> None:
+    with torch.device("meta"):
+        (unit, *_) = units_of(CSNet(fine_share=1.0).double().stages[1][0].units)
+    fine, coarse = scales_of(unit)
+    assert (coarse.shape, coarse.device, coarse.dtype) == ((0,), fine.device, fine.dtype)
 
 
 def test_a_bound_that_is_met_leaves_the_threshold() -> None:

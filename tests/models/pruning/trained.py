@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -10,10 +12,10 @@ from models.networks.octave import NormalisedUnit
 from models.pruning import reestimate
 
 
-def trained(seed: int = 1, **knobs: int) -> CSNet:
+def trained(seed: int = 1, **knobs: Any) -> CSNet:
     """A network with scales from 0.5 to 1.5, in evaluation mode."""
     torch.manual_seed(seed)
-    network = CSNet(base_width=8, **knobs)
+    network = CSNet(**{"base_width": 8, **knobs})
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)

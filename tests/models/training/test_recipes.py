@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.data.normalisation import NORMALISATIONS
 from models.data.steps import PUBLISHED_STEPS
 from models.training.data import TrainingData
 from models.training.recipe import Phase, Recipe, find_recipe, load_recipe, shipped_recipes
@@ -107,6 +108,14 @@ def test_published_recipes_augment_as_their_papers_do(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in shipped_recipes() if name not in PUBLISHED])
 def test_weights_of_our_own_recipes_run_on_the_line(name: str) -> None:
     assert shipped(name).normalisation == "steel"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in shipped_recipes() if shipped(name).knobs.get("pretrained")]
+)
+def test_pretrained_backbones_see_images_of_imagenets_scale(name: str) -> None:
+    expected = NORMALISATIONS["imagenet"].deviation
+    assert NORMALISATIONS[shipped(name).normalisation].deviation == pytest.approx(expected, rel=0.15)
 
 
 def rates(phase: Phase, *steps: int) -> list[float]:

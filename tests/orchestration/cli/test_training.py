@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from ingest.simulation import write_tiles
 from models.training.state import STATE_FILE
 from models.weights.files import read_weights
+from orchestration.cli import training
 from tests.models.samples import patch_sample, write_sample
 from tests.orchestration.cli.conftest import Coilwatch
 
@@ -135,8 +138,24 @@ def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path,
         (("tiny.toml", "--data", "steel", "--device", "tpu"), "no device tpu: expected auto, cpu, cuda"),
         (("tiny.toml", "--data", "steel", "--fold", "5"), "fold: expected 0 to 4, got 5"),
         (("tiny.toml", "--data", "steel", "--output", "tiny.toml"), "output tiny.toml: expected a folder"),
+        (
+            ("tiny.toml", "--data", "steel", "--device", "cuda:1", "--processes", "2"),
+            "--device cuda:1: expected auto, cpu or cuda, as each of 2 processes has its own GPU",
+        ),
+        (
+            ("tiny.toml", "--data", "steel", "--strip", "steel"),
+            "--strip: recipe tiny does not train on simulated strip",
+        ),
+        (
+            ("tiny.toml", "--data", "steel", "--unlabelled", "steel"),
+            "--unlabelled: recipe tiny does not train on unlabelled steel",
+        ),
+        (
+            ("tiny.toml", "--data", "steel", "--teacher", "csnet-x1"),
+            "--teacher: recipe tiny does not train on a teacher's maps",
+        ),
     ],
-    ids=["recipe", "data", "device", "fold", "output"],
+    ids=["recipe", "data", "device", "fold", "output", "one GPU", "strip", "unlabelled", "teacher"],
 )
 def test_what_cannot_be_trained_is_one_line(
     coilwatch: Coilwatch,
@@ -150,6 +169,19 @@ def test_what_cannot_be_trained_is_one_line(
     ran = coilwatch("train", "--output", "run", *arguments)
     assert ran.code == 1
     assert message in ran.error
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "loaders"),
+    [("auto", 1, 15), ("cuda", 4, 3), ("cuda", 32, 1), ("cpu", 1, 0)],
+    ids=["one", "four", "more than processors", "no GPU"],
+)
+def test_processes_divide_the_processors_between_their_loaders(
+    monkeypatch: pytest.MonkeyPatch, device: str, processes: int, loaders: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert training._loaders(device, processes) == loaders
 
 
 @pytest.mark.parametrize("taught", [False, True])
