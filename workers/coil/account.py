@@ -284,7 +284,7 @@ class CoilAccount:
             length_mm=length,
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
             strip_right_mm=typical_edge_mm(self._right_edges.values()),
-            grade=rules.grade(events, coverage, holes, reason),
+            grade=rules.grade(events, coverage, reason, holes),
             models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,

@@ -96,8 +96,8 @@ class GradingRules(_Section):
         self,
         events: Sequence[DefectEvent],
         cameras: Sequence[CameraCoverage],
-        holes: Sequence[Hole],
         closed: CloseReason,
+        holes: Sequence[Hole] = (),
     ) -> Grade:
         """Release, hold or block, with every reason that counts.
 
@@ -106,13 +106,13 @@ class GradingRules(_Section):
         """
         counts = Counter(event.severity for event in events)
         blocking = list(_too_many(self.block, counts, "block"))
-        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, holes, closed)]
+        holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, closed, holes)]
         decision: Decision = "block" if blocking else "hold" if holding else "release"
         reasons = [*blocking, *holding] or [_fine(counts, cameras, holes)]
         return Grade(decision=decision, reasons=tuple(reasons))
 
     def _unseen(
-        self, cameras: Sequence[CameraCoverage], holes: Sequence[Hole], closed: CloseReason
+        self, cameras: Sequence[CameraCoverage], closed: CloseReason, holes: Sequence[Hole]
     ) -> Iterator[str]:
         if closed != "complete":
             yield f"closed before every camera's frames were here: {closed}"

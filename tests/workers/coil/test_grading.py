@@ -106,7 +106,7 @@ def test_a_class_may_have_areas_of_its_own(tmp_path: Path) -> None:
 def test_counts_decide(tmp_path: Path, areas: tuple[float, ...], decision: str, reason: str) -> None:
     rules = GradingRules.load(written(tmp_path, GOOD))
 
-    grade = rules.grade(events(*areas), [coverage()], (), "complete")
+    grade = rules.grade(events(*areas), [coverage()], "complete")
 
     assert grade.decision == decision
     assert grade.reasons[0] == reason
@@ -125,7 +125,7 @@ def test_counts_decide(tmp_path: Path, areas: tuple[float, ...], decision: str, 
 def test_everything_was_inspected_only_where_no_strip_is_left(
     share: float, holes: tuple[Hole, ...], reason: str
 ) -> None:
-    grade = RULES.grade((), [coverage(share)], holes, "complete")
+    grade = RULES.grade((), [coverage(share)], "complete", holes)
 
     assert (grade.decision, grade.reasons) == ("release", (reason,))
 
@@ -133,14 +133,14 @@ def test_everything_was_inspected_only_where_no_strip_is_left(
 def test_a_coil_held_for_strip_without_a_frame_says_so_of_that_camera() -> None:
     other = HOLE.model_copy(update={"camera": "right"})
 
-    grade = RULES.grade((), [coverage(0.7)], (HOLE, other), "complete")
+    grade = RULES.grade((), [coverage(0.7)], "complete", (HOLE, other))
 
     needed = "camera top/left: 70.0% inspected, at least 99.5% needed"
     assert grade.reasons == (f"{needed}; 1 stretch without a frame",)
 
 
 def test_a_blocked_coil_says_what_else_is_wrong() -> None:
-    grade = RULES.grade(events(*[500] * 20), [coverage(0.5, missing=1)], (), "idle")
+    grade = RULES.grade(events(*[500] * 20), [coverage(0.5, missing=1)], "idle")
 
     assert grade.decision == "block"
     assert grade.reasons == (
@@ -167,7 +167,7 @@ def test_what_was_not_seen_is_never_released(
         c.share >= 0.995 and c.unreadable == c.missing == 0 for c in cameras
     )
 
-    decision = RULES.grade(events(*areas), cameras, (), closed_by).decision
+    decision = RULES.grade(events(*areas), cameras, closed_by).decision
 
     assert (decision == "release") == (bool(cameras) and seen and 1000 not in areas)
 
@@ -186,7 +186,7 @@ def graded(*, frames: int = 3, reason: CloseReason = "complete", poison: bool = 
 def test_too_little_does_not_read_as_enough() -> None:
     rules = GradingRules.load()
     least = rules.coverage.least_share
-    (reason,) = rules.grade((), [coverage(share=least - 1e-4)], (), "complete").reasons
+    (reason,) = rules.grade((), [coverage(share=least - 1e-4)], "complete").reasons
     assert f"{least - 0.001:.1%} inspected, at least {least:.1%} needed" in reason
 
 
