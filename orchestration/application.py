@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from ray import serve
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from ingest.broker_probe import wait_for_broker
@@ -66,6 +67,22 @@ def _listening_kafka(settings: Settings) -> KafkaConnection:
     return connection
 
 
+def _on_next_device(settings: Settings) -> Settings:
+    """The settings with the device of this replica: those on one machine take its GPUs in turn."""
+    # Torch, as in the replica.
+    from models.inference.opening import suiting_device  # noqa: PLC0415
+
+    if settings.model.device != "auto":
+        return settings
+    try:
+        # Ranks on a node are dense, so its GPUs get equally many inspectors.
+        turn = serve.get_replica_context().rank.local_rank
+    except RayServeException:
+        turn = 0
+    device = suiting_device(settings.model.backend, turn)
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"device": device})})
+
+
 class InspectorReplica:
     """Frames in, results in pixels out; one frame batch at a time, the next one waiting."""
 
@@ -73,9 +90,7 @@ class InspectorReplica:
         # Torch takes seconds and 300 MB that the workers' replicas, which load this module too, do not need.
         from orchestration.inspector import open_inspector  # noqa: PLC0415
 
-        # Ranks on a node are dense, so its GPUs get equally many inspectors.
-        turn = serve.get_replica_context().rank.local_rank
-        self._inspector = open_inspector(settings, turn=turn)
+        self._inspector = open_inspector(_on_next_device(settings))
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="inspect")
         self._turn = asyncio.Lock()
         self._busy_since: float | None = None

@@ -13,21 +13,17 @@ if TYPE_CHECKING:
     from models.segmenter import Segmenter
 
 
-def open_segmenter(
-    settings: Settings, *, model: str | None = None, threads: int = 1, turn: int = 0
-) -> Segmenter:
+def open_segmenter(settings: Settings, *, model: str | None = None, threads: int = 1) -> Segmenter:
     """The segmenter as the settings describe it.
 
     Args:
         model: name of shipped weights or a file, instead of the settings' one.
         threads: processor threads of one call.
-        turn: of several inspectors on one machine, which share its GPUs in turn.
 
     Raises:
         ModelsError: the weights or the back end are not there.
     """
     # Torch takes seconds to import, which commands that inspect nothing do not have.
-    from models.inference.opening import suiting_device  # noqa: PLC0415
     from models.segmenter import Segmenter  # noqa: PLC0415
 
     chosen = settings.model
@@ -35,7 +31,7 @@ def open_segmenter(
         model or chosen.name,
         gate=chosen.gate,
         backend=chosen.backend,
-        device=suiting_device(chosen.backend, turn),
+        device=chosen.device,
         precision=chosen.precision,
         threads=threads,
     )
@@ -52,21 +48,18 @@ def open_classifier(settings: Settings) -> Classifier | None:
     return None if settings.model.classifier == NO_CLASSIFIER else Classifier.open(settings.model.classifier)
 
 
-def open_inspector(
-    settings: Settings, *, threads: int = 1, times: StageTimes | None = None, turn: int = 0
-) -> Inspector:
+def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | None = None) -> Inspector:
     """The inspector as the settings describe it.
 
     Args:
         threads: frames inspected at the same time, each on one processor thread.
         times: where to count the time of each stage.
-        turn: as of `open_segmenter`.
 
     Raises:
         ModelsError: the weights or the back end are not there.
     """
     return Inspector(
-        open_segmenter(settings, turn=turn),
+        open_segmenter(settings),
         settings.inspection,
         open_classifier(settings),
         threads=threads,

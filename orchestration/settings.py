@@ -180,12 +180,15 @@ class ModelSettings(Section):
         classifier: of findings, named likewise; `none` leaves every finding of unknown class.
         gate: likewise, of a gate that lets the network see only tiles that may show a defect; None for none.
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
+        device: `cpu`, `cuda`, `cuda:N`, or `auto`: a GPU where there is one and the back end can use it, each
+            inspector of a machine the next one.
     """
 
     name: str = "coilnet-m"
     classifier: str = "steel-classes"
     gate: str | None = None
     backend: Literal["auto", "torch", "openvino"] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     @field_validator("name", "classifier", "gate")

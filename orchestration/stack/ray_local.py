@@ -163,7 +163,7 @@ def connect(address: str, directory: Path | None) -> None:
     if ray.is_initialized():
         if ray.get_runtime_context().gcs_address == address:
             return
-        ray.shutdown()
+        disconnect()
     # Ray keeps the first token it has read, and another cluster has another.
     AuthenticationTokenLoader.instance().reset_cache()
     with _own_sigterm():
@@ -177,6 +177,10 @@ def disconnect() -> None:
     """Leave the cluster that this process is connected to, if any."""
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
+        # Serve keeps the handle of its controller, and where the next cluster gives us the same job number it
+        # asks the one that is gone.
+        if context := sys.modules.get("ray.serve.context"):
+            context._set_global_client(None)  # noqa: SLF001 - Serve forgets it in no other way
         ray.shutdown()
 
 

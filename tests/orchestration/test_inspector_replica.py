@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
+import torch
+from ray import serve
 
 import orchestration.inspector
 from ingest.records import EncodedFrame
@@ -77,3 +80,18 @@ def test_an_inspection_that_does_not_end_fails_the_health_check(inspector: Fragi
     replica._busy_since = time.monotonic() - 2 * application.STUCK_AFTER_S
     with pytest.raises(RuntimeError, match="has not ended for"):
         replica.check_health()
+
+
+def test_each_replica_of_a_machine_takes_its_next_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(
+        orchestration.inspector, "open_inspector", lambda settings: opened.append(settings.model.device)
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for rank in range(3):
+        context = SimpleNamespace(rank=SimpleNamespace(local_rank=rank))
+        monkeypatch.setattr(serve, "get_replica_context", lambda context=context: context)
+        InspectorReplica(Settings())
+    InspectorReplica(Settings.model_validate({"model": {"device": "cpu"}}))
+    assert opened == ["cuda:0", "cuda:1", "cuda:0", "cpu"]
