@@ -11,11 +11,14 @@ from models.errors import BackendError
 from models.inference.backend import Backend, Precision
 from models.inference.compiled_graph import has_native_bfloat16
 from models.inference.openvino_backend import OpenvinoBackend
-from models.inference.torch_backend import TorchBackend
+from models.inference.torch_backend import TorchBackend, open_device
 from models.weights import WeightsInfo, load_grey
 
 BackendChoice = Literal["auto", "torch", "openvino"]
 PrecisionChoice = Literal["auto", "fp32", "bf16"]
+
+AMPERE = (8, 0)
+"""Compute capability of the first GPUs that have bfloat16."""
 
 
 def open_backend(
@@ -47,7 +50,9 @@ def open_backend(
     chosen_device = suiting_device(backend) if device == "auto" else device
     on_cpu = chosen_device == "cpu"
     if backend == "torch" or (backend == "auto" and not on_cpu):
-        chosen = _choose_precision(precision, gains_from_bfloat16=not on_cpu and _gpu_has_bfloat16())
+        chosen = _choose_precision(
+            precision, gains_from_bfloat16=_gpu_has_bfloat16(open_device(chosen_device))
+        )
         return TorchBackend(network, chosen_device, chosen, threads), info
     if not on_cpu:
         raise BackendError(f"back end openvino runs on the cpu, not on {chosen_device}")
@@ -67,9 +72,9 @@ def suiting_device(backend: BackendChoice, turn: int = 0) -> str:
     return f"cuda:{turn % torch.cuda.device_count()}"
 
 
-def _gpu_has_bfloat16() -> bool:
+def _gpu_has_bfloat16(device: torch.device) -> bool:
     # GPUs before Ampere emulate it, at a loss.
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE
 
 
 def _choose_precision(precision: PrecisionChoice, *, gains_from_bfloat16: bool) -> Precision:

@@ -30,7 +30,7 @@ class TorchBackend:
     """
 
     def __init__(self, network: SaliencyNetwork, device: str, precision: Precision, threads: int) -> None:
-        self._device = _open_device(device)
+        self._device = open_device(device)
         self._precision = precision
         self._graph = TileGraph(network).to(self._device).eval()
         self._batch = CUDA_BATCH if self._device.type == "cuda" else 1
@@ -58,7 +58,12 @@ class TorchBackend:
         return np.asarray(logits.cpu().numpy(), dtype=np.float32)
 
 
-def _open_device(device: str) -> torch.device:
+def open_device(device: str) -> torch.device:
+    """Return the device of a name.
+
+    Raises:
+        BackendError: torch does not see it.
+    """
     try:
         opened = torch.device(device)
     except RuntimeError as error:

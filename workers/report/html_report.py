@@ -12,6 +12,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from workers.coil.grading import WHOLE_SHARE
 from workers.coil.records import CoilReport, DefectEvent
 from workers.report import numbers
 from workers.report.coil_map import coil_map
@@ -116,7 +117,8 @@ def _not_inspected(report: CoilReport) -> str:
         return f"{numbers.counted(unread, 'frame')} not inspected"
     if report.holes:
         return numbers.counted(len(report.holes), "hole")
-    return "every frame" if report.coverage_share >= 1 else "not the whole strip"
+    whole = all(camera.share >= WHOLE_SHARE for camera in report.cameras)
+    return "every frame" if whole else "not the whole strip"
 
 
 def delivery_figures(delivery: Delivery) -> list[tuple[str, str]]:

@@ -36,16 +36,15 @@ def test_without_gpus_everything_runs_on_the_processor(monkeypatch: pytest.Monke
     assert [suiting_device("torch", turn) for turn in range(2)] == ["cpu", "cpu"]
 
 
-@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+@pytest.mark.parametrize(("device", "precision"), [("cuda:0", "bf16"), ("cuda:1", "fp32")])
 def test_a_gpu_that_would_emulate_bfloat16_takes_fp32(
-    monkeypatch: pytest.MonkeyPatch, native: bool, precision: str
+    monkeypatch: pytest.MonkeyPatch, device: str, precision: str
 ) -> None:
     chosen: list[object] = []
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation
-    )
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda gpu: [(8, 6), (7, 5)][gpu.index])
     monkeypatch.setattr(opening, "TorchBackend", lambda *arguments: chosen.extend(arguments[1:3]))
 
-    open_backend("coilnet-s", device="cuda")
+    open_backend("coilnet-s", device=device)
 
-    assert chosen == ["cuda", precision]
+    assert chosen == [device, precision]

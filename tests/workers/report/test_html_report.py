@@ -134,18 +134,17 @@ def test_frames_without_strip_are_no_inspected_ones() -> None:
 
 @pytest.mark.parametrize(
     ("started", "share", "told"),
-    [(True, 1.0, "every frame"), (False, 0.5, "1 hole"), (True, 0.98, "not the whole strip")],
+    [(True, 0.999999, "every frame"), (False, 1.0, "1 hole"), (True, 0.98, "not the whole strip")],
     ids=["whole", "a camera never started", "frames that do not cover it"],
 )
 def test_every_frame_is_said_of_a_coil_without_holes_only(started: bool, share: float, told: str) -> None:
-    whole = example.report().cameras[1]
+    whole = example.report().cameras[1].model_copy(update={"share": share})
     silent = whole.model_copy(update={"sent": 0, "inspected": 0, "inspected_mm": 0.0, "share": 0.0})
     first, _ = example.report().holes
     hole = first.model_copy(update={"frames": 0, "reason": "never started"})
     report = example.report(
         cameras=(whole,) if started else (whole, silent),
         holes=() if started else (hole,),
-        coverage_share=share,
     )
     inspected = next(figure for figure in key_figures(report) if figure.name == "Inspected")
     assert inspected.detail == told
