@@ -19,6 +19,7 @@ from benchmarks.ablation import VARIANTS, Ablation, Run, measured_ablation
 from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
 from benchmarks.accuracy.gallery import BEST, ROWS, TILES
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
+from benchmarks.cross_validation import FINALISTS, STEPS, CrossValidation, FoldRun, measured_cross_validation
 from benchmarks.pruning import Curve, curves
 
 PUBLISHED = Path(__file__).with_name("published.toml")
@@ -80,6 +81,16 @@ nothing, and 300 steps are few: what a part is worth at the end of a long traini
 
 {rows}
 """
+CROSS_VALIDATION = """\
+## Cross-validation of CoilNet's loss
+
+`coilnet-narrow` with {steps} steps and maps sharpened as those of the weights that ship, each of {images}
+training images judged by the one training of {folds} that held it out, in blocks of numbers
+(`python -m benchmarks.cross_validation`): means over the folds, the lowest and highest IoU of them, and in
+how many folds a loss was ahead by IoU.
+
+{rows}
+"""
 FAILURES = """\
 ## What {model} gets most wrong
 
@@ -123,12 +134,13 @@ def results_page(folder: Path = FOLDER) -> str:
     shipped = [section for protocol, section in sections.items() if not protocol.narrow]
     narrow = [section for protocol, section in sections.items() if protocol.narrow]
     plot = "![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n"
-    pruned, ablation = curves(), measured_ablation()
+    pruned, ablation, validation = curves(), measured_ablation(), measured_cross_validation()
     return "\n".join(
         [
             *(HEAD, *shipped, levels, plot),
             *([NARROW, *narrow] if narrow else []),
             *([_ablation_section(ablation)] if ablation.runs else []),
+            *([_validation_section(validation)] if validation.runs else []),
             *([_pruning_section(pruned)] if pruned else []),
             FAILURES.format(model=BEST, tiles=TILES, rows=ROWS),
         ]
@@ -223,6 +235,33 @@ def _ablation_row(variant: str, runs: Sequence[Run]) -> str:
     mae = 100 * mean(run.mae for run in runs)
     costs = f"{runs[0].parameters:,} | {runs[0].macs / 1e9:.2f} G"
     return f"| {variant} | {costs} | {mean(ious):.1f} | {min(ious):.1f}, {max(ious):.1f} | {mae:.2f} |"
+
+
+def _validation_section(validation: CrossValidation) -> str:
+    best = {fold: max(runs, key=lambda run: run.iou).finalist for fold, runs in _by_fold(validation).items()}
+    rows = ["| loss | SM | WF | MAE | IoU | lowest, highest | ahead in |", f"|{'---|' * 7}"]
+    for finalist in FINALISTS:
+        runs = [run for run in validation.runs if run.finalist == finalist]
+        if runs:
+            rows.append(_validation_row(finalist, runs, list(best.values()).count(finalist)))
+    images = sum(runs[0].images for runs in _by_fold(validation).values())
+    return CROSS_VALIDATION.format(steps=STEPS, images=images, folds=len(best), rows="\n".join(rows))
+
+
+def _by_fold(validation: CrossValidation) -> dict[int, list[FoldRun]]:
+    folds: dict[int, list[FoldRun]] = {}
+    for run in validation.runs:
+        folds.setdefault(run.fold, []).append(run)
+    return folds
+
+
+def _validation_row(finalist: str, runs: Sequence[FoldRun], ahead: int) -> str:
+    s_measure, weighted_f, mae, iou = (
+        100 * mean(getattr(run, key) for run in runs) for key in ("s_measure", "weighted_f", "mae", "iou")
+    )
+    ious = [100 * run.iou for run in runs]
+    cells = [f"{s_measure:.1f}", f"{weighted_f:.1f}", f"{mae:.2f}", f"{iou:.1f}"]
+    return f"| {finalist} | {' | '.join(cells)} | {min(ious):.1f}, {max(ious):.1f} | {ahead} of {len(runs)} |"
 
 
 def _section(protocol: Protocol, ours: list[Evaluation], others: list[Published]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.ablation import SEEDS, VARIANTS, measured_ablation, variants
 from benchmarks.accuracy.page import results_page
+from benchmarks.cross_validation import FINALISTS, FOLDS, finalists, measured_cross_validation
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -18,3 +19,12 @@ def test_every_variant_was_trained_by_the_recipe_that_ships() -> None:
     runs = {(run.variant, run.seed): run.recipe for run in measured_ablation().runs}
     assert runs == {(variant, recipe.seed): recipe.digest for variant, recipe in variants()}
     assert len(runs) == len(VARIANTS) * len(SEEDS)
+
+
+def test_every_finalist_was_judged_on_all_training_images_by_the_recipe_that_ships() -> None:
+    done = measured_cross_validation().runs
+    runs = {(run.finalist, run.fold): run.recipe for run in done}
+    assert runs == {(finalist, recipe.fold): recipe.digest for finalist, recipe in finalists()}
+    assert len(runs) == len(FINALISTS) * FOLDS
+    for finalist in FINALISTS:
+        assert sum(run.images for run in done if run.finalist == finalist) == 540

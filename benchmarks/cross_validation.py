@@ -1,0 +1,145 @@
+"""Finalists of a choice on all training images: each image is judged by the one training that held it out.
+
+python -m benchmarks.cross_validation --data DIR
+
+What the ablation decides by one split and 300 steps, this tries again with twice the steps. Each run is
+written as it ends, and what is written already is not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.ablation import RECIPE, VARIANTS
+from benchmarks.trials import Trained, train
+from models.data.normalisation import normalisation
+from models.metrics.evaluation import Evaluation
+from models.metrics.scores import SetScores
+from models.training.recipe import Recipe, find_recipe, load_recipe
+from models.training.scoring import logits_of
+
+FOLDS = 5
+STEPS = 600
+SHARPNESS = 3.0
+"""As of the weights that ship: without it, figures over all thresholds tell mostly how sure maps are."""
+
+FILE = Path(__file__).parent / "accuracy" / "cross_validation.json"
+
+OVERLAP = "BCE and IoU in the place of structure"
+FINALISTS: Mapping[str, Mapping[str, Any]] = {"structure": {}, "BCE and IoU": VARIANTS[OVERLAP]}
+"""Losses: the one part whose change brought more than the spread of the seeds."""
+
+
+class FoldRun(BaseModel):
+    """One training, and what it makes of the images that it held out.
+
+    Attributes:
+        finalist: which.
+        fold: that was held out.
+        recipe: its digest, fold and changes included.
+        images: held out.
+        s_measure, weighted_f, mae, iou: means over them, IoU over 256 thresholds too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finalist: str
+    fold: int
+    recipe: str
+    images: int
+    s_measure: float
+    weighted_f: float
+    mae: float
+    iou: float
+
+
+class CrossValidation(BaseModel):
+    """All runs so far.
+
+    Attributes:
+        runs: by fold and finalist.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runs: tuple[FoldRun, ...] = ()
+
+
+def measured_cross_validation(file: Path = FILE) -> CrossValidation:
+    """What was run so far.
+
+    Raises:
+        ValidationError: the file holds something else.
+    """
+    return CrossValidation.model_validate_json(file.read_bytes()) if file.exists() else CrossValidation()
+
+
+def finalists() -> Iterator[tuple[str, Recipe]]:
+    """Every finalist's name and recipe, fold by fold."""
+    (phase,) = load_recipe(find_recipe(RECIPE)).phases
+    longer = (phase.model_copy(update={"steps": STEPS}),)
+    common: dict[str, Any] = {"phases": longer, "sharpness": SHARPNESS, "held_out": "blocks", "folds": FOLDS}
+    for fold in range(FOLDS):
+        for finalist, changes in FINALISTS.items():
+            yield finalist, load_recipe(find_recipe(RECIPE), fold=fold, **common, **changes)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of real steel: images/ and masks/.")],
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
+) -> None:
+    """Train every finalist for every fold, but for what was run before."""
+    torch.set_num_threads(threads)
+    with Progress(console=Console(stderr=True)) as progress:
+        for finalist, recipe in finalists():
+            done = measured_cross_validation()
+            if recipe.digest not in {run.recipe for run in done.runs}:
+                known = CrossValidation(runs=(*_current(done), _run(finalist, recipe, data, progress)))
+                FILE.write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(FILE)
+
+
+def _current(done: CrossValidation) -> Iterator[FoldRun]:
+    """Runs of recipes that are still as they were."""
+    digests = {recipe.digest for _, recipe in finalists()}
+    return (run for run in done.runs if run.recipe in digests)
+
+
+def _run(finalist: str, recipe: Recipe, data: Path, progress: Progress) -> FoldRun:
+    fold = recipe.fold or 0
+    scores = _held_out_scores(recipe, train(recipe, data, progress, f"{finalist}, fold {fold}"))
+    return FoldRun(
+        finalist=finalist,
+        fold=fold,
+        recipe=recipe.digest,
+        images=scores.images,
+        s_measure=round(scores.s_measure, 4),
+        weighted_f=round(scores.weighted_f, 4),
+        mae=round(scores.mae, 5),
+        iou=round(scores.iou_mean, 4),
+    )
+
+
+def _held_out_scores(recipe: Recipe, trained: Trained) -> SetScores:
+    evaluation = Evaluation()
+    device = next(trained.network.parameters()).device
+    samples = trained.data.held_out_steel
+    for sample, logits in logits_of(trained.network, samples, normalisation(recipe.normalisation), device):
+        saliency = np.rint(255 * (logits * recipe.sharpness).sigmoid().numpy()).astype(np.uint8)
+        saliency = cv2.resize(saliency, sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        evaluation.add(np.asarray(saliency, np.uint8), sample.mask)
+    return evaluation.scores()
+
+
+if __name__ == "__main__":
+    typer.run(main)
