@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from ingest.broker_probe import wait_for_broker
-from ingest.kafka import FRAMES_TOPIC, KafkaConnection
+from ingest.kafka import KafkaConnection
 from ingest.publisher import Publisher
 from ingest.simulation import SimulatedCoil, write_coil
 from ingest.sources.simulated import SimulatedSource
@@ -32,6 +31,7 @@ from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local, serve
 from orchestration.stack.ports import free_port
 from orchestration.stack.state import PartName, StackState
+from tests.orchestration.frame_records import records
 from tests.orchestration.line_logs import line_logs
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
 from workers.coil.grading import GradingRules
@@ -258,16 +258,6 @@ def started(run_directory: Path, *arguments: object) -> subprocess.Popen[str]:
     chosen = ["--set", f"run_directory={run_directory}"]
     command = [sys.executable, "-c", ENTRY, *chosen, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def records(kafka: KafkaConnection) -> int:
-    """How many records the frames topic holds."""
-    consumer = KafkaConsumer(**kafka.client_options())
-    try:
-        partitions = [TopicPartition(FRAMES_TOPIC, p) for p in consumer.partitions_for_topic(FRAMES_TOPIC)]
-        return sum(consumer.end_offsets(partitions).values())
-    finally:
-        consumer.close()
 
 
 # --- the whole line

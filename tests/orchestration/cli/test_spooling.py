@@ -7,10 +7,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from ingest.errors import PublishError
-from ingest.kafka import FRAMES_TOPIC, KafkaConnection
+from ingest.kafka import KafkaConnection
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
@@ -22,6 +21,7 @@ from orchestration.spooled_runs import spooled_run
 from orchestration.streaming import stream
 from tests.ingest.spooling import closed, opened
 from tests.orchestration.cli.conftest import Coilwatch
+from tests.orchestration.frame_records import records
 from workers.report.store import ReportStore
 
 LIMIT_BYTES = 100_000_000
@@ -99,16 +99,6 @@ def test_a_coil_that_was_safe_as_a_whole_goes_on_as_the_run_that_it_was(
     assert f"Published {frames} frames of coil {coil} run 1." in ran.err
     assert records(kafka) - before == frames + 1 + len(source.closed())
     assert f"Published {frames} frames of coil {coil} run 2." in coilwatch(*arguments).err
-
-
-def records(kafka: KafkaConnection) -> int:
-    """How many records the frames topic has been given."""
-    consumer = KafkaConsumer(**kafka.client_options())
-    try:
-        partitions = [TopicPartition(FRAMES_TOPIC, p) for p in consumer.partitions_for_topic(FRAMES_TOPIC)]
-        return sum(consumer.end_offsets(partitions).values())
-    finally:
-        consumer.close()
 
 
 def test_a_run_that_is_whole_on_disk_goes_on_until_it_is_reported(
