@@ -10,16 +10,15 @@ written already is not run again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.trials import train
+from benchmarks.trials import Trial, run_missing, train
 from models.networks.cost import cost
 from models.training.recipe import Recipe, find_recipe, load_recipe
 
@@ -40,49 +39,22 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 """Settings that count instead of the recipe's."""
 
 
-class Run(BaseModel):
-    """One training.
+class Run(Trial):
+    """One variant under one seed.
 
     Attributes:
         variant: what was changed.
         seed: of initial weights and batches; the images held out are the same for all.
-        recipe: its digest, seed and changes included.
         parameters, macs: of its network, for one 256 tile.
         iou, mae: on held-out images of steel, at half saliency and of saliency.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     variant: str
     seed: int
-    recipe: str
     parameters: int
     macs: int
     iou: float
     mae: float
-
-
-class Ablation(BaseModel):
-    """All runs so far.
-
-    Attributes:
-        images: held out.
-        runs: by variant and seed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    images: int = 0
-    runs: tuple[Run, ...] = ()
-
-
-def measured_ablation(file: Path = FILE) -> Ablation:
-    """What was run so far.
-
-    Raises:
-        ValidationError: the file holds something else.
-    """
-    return Ablation.model_validate_json(file.read_bytes()) if file.exists() else Ablation()
 
 
 def variants() -> Iterator[tuple[str, Recipe]]:
@@ -98,36 +70,24 @@ def main(
 ) -> None:
     """Train every variant under every seed, but for what was run before."""
     torch.set_num_threads(threads)
-    with Progress(console=Console(stderr=True)) as progress:
-        for variant, recipe in variants():
-            done = measured_ablation()
-            if recipe.digest not in {run.recipe for run in done.runs}:
-                images, run = _run(variant, recipe, data, progress)
-                known = Ablation(images=images, runs=(*_current(done), run))
-                FILE.write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    run_missing(FILE, Run, variants(), partial(_run, data))
     print(FILE)
 
 
-def _current(done: Ablation) -> Iterator[Run]:
-    """Runs of recipes that are still as they were."""
-    digests = {recipe.digest for _, recipe in variants()}
-    return (run for run in done.runs if run.recipe in digests)
-
-
-def _run(variant: str, recipe: Recipe, data: Path, progress: Progress) -> tuple[int, Run]:
+def _run(data: Path, variant: str, recipe: Recipe, progress: Progress) -> Run:
     trained = train(recipe, data, progress, f"{variant}, seed {recipe.seed}")
     scores = trained.standing.steel
     costs = cost(recipe.network, None, width=recipe.width, **recipe.structure_knobs)
-    run = Run(
+    return Run(
         variant=variant,
         seed=recipe.seed,
         recipe=recipe.digest,
+        images=len(trained.data.held_out_steel),
         parameters=costs.parameters,
         macs=costs.macs,
         iou=round(scores.iou, 4),
         mae=round(scores.mae, 5),
     )
-    return len(trained.data.held_out_steel), run
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ written as it ends, and what is written already is not run again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +17,10 @@ import cv2
 import numpy as np
 import torch
 import typer
-from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.ablation import RECIPE, VARIANTS
-from benchmarks.trials import Trained, train
+from benchmarks.trials import Trained, Trial, run_missing, train
 from models.data.normalisation import normalisation
 from models.metrics.evaluation import Evaluation
 from models.metrics.scores import SetScores
@@ -40,48 +39,21 @@ FINALISTS: Mapping[str, Mapping[str, Any]] = {"structure": {}, "BCE and IoU": VA
 """Losses: the one part whose change brought more than the spread of the seeds."""
 
 
-class FoldRun(BaseModel):
-    """One training, and what it makes of the images that it held out.
+class FoldRun(Trial):
+    """What one training makes of the images that it held out.
 
     Attributes:
         finalist: which.
         fold: that was held out.
-        recipe: its digest, fold and changes included.
-        images: held out.
-        s_measure, weighted_f, mae, iou: means over them, IoU over 256 thresholds too.
+        s_measure, weighted_f, mae, iou: means over its images, IoU over 256 thresholds too.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     finalist: str
     fold: int
-    recipe: str
-    images: int
     s_measure: float
     weighted_f: float
     mae: float
     iou: float
-
-
-class CrossValidation(BaseModel):
-    """All runs so far.
-
-    Attributes:
-        runs: by fold and finalist.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    runs: tuple[FoldRun, ...] = ()
-
-
-def measured_cross_validation(file: Path = FILE) -> CrossValidation:
-    """What was run so far.
-
-    Raises:
-        ValidationError: the file holds something else.
-    """
-    return CrossValidation.model_validate_json(file.read_bytes()) if file.exists() else CrossValidation()
 
 
 def finalists() -> Iterator[tuple[str, Recipe]]:
@@ -100,22 +72,11 @@ def main(
 ) -> None:
     """Train every finalist for every fold, but for what was run before."""
     torch.set_num_threads(threads)
-    with Progress(console=Console(stderr=True)) as progress:
-        for finalist, recipe in finalists():
-            done = measured_cross_validation()
-            if recipe.digest not in {run.recipe for run in done.runs}:
-                known = CrossValidation(runs=(*_current(done), _run(finalist, recipe, data, progress)))
-                FILE.write_text(known.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    run_missing(FILE, FoldRun, finalists(), partial(_run, data))
     print(FILE)
 
 
-def _current(done: CrossValidation) -> Iterator[FoldRun]:
-    """Runs of recipes that are still as they were."""
-    digests = {recipe.digest for _, recipe in finalists()}
-    return (run for run in done.runs if run.recipe in digests)
-
-
-def _run(finalist: str, recipe: Recipe, data: Path, progress: Progress) -> FoldRun:
+def _run(data: Path, finalist: str, recipe: Recipe, progress: Progress) -> FoldRun:
     fold = recipe.fold or 0
     scores = _held_out_scores(recipe, train(recipe, data, progress, f"{finalist}, fold {fold}"))
     return FoldRun(

@@ -1,11 +1,14 @@
-"""A recipe trained for its figures alone: its weights are not kept."""
+"""Recipes trained for their figures alone: the figures are kept in a file, the weights are not."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from rich.console import Console
 from rich.progress import Progress
 
 from models.networks.outputs import SaliencyNetwork
@@ -14,6 +17,23 @@ from models.training.devices import execution
 from models.training.recipe import Recipe
 from models.training.trainer import Trainer
 from models.training.watching import Standing, StepReport, Watcher
+
+
+class Trial(BaseModel):
+    """One training and its figures.
+
+    Attributes:
+        recipe: its digest, with all that was changed.
+        images: held out, which judged it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str
+    images: int
+
+
+Kind = TypeVar("Kind", bound=Trial)
 
 
 class Trained(NamedTuple):
@@ -62,3 +82,36 @@ def train(recipe: Recipe, data: Path, progress: Progress, title: str) -> Trained
     if last.standing is None:
         raise RuntimeError("the run ended without a score")
     return Trained(samples, last.standing, trainer.average)
+
+
+def trials_in(file: Path, kind: type[Kind]) -> tuple[Kind, ...]:
+    """Return the trials that a file holds; none where it is not there.
+
+    Raises:
+        ValidationError: it holds something else.
+    """
+    return TypeAdapter(tuple[kind, ...]).validate_json(file.read_bytes()) if file.exists() else ()
+
+
+def run_missing(
+    file: Path,
+    kind: type[Kind],
+    recipes: Iterable[tuple[str, Recipe]],
+    run: Callable[[str, Recipe, Progress], Kind],
+) -> None:
+    """Run the trials that a file does not hold yet, each written as it ends.
+
+    Args:
+        file: that holds them; what it has of other recipes is left out as it is written.
+        kind: of trial.
+        recipes: what is wanted, by name.
+        run: trains and judges one.
+    """
+    wanted = list(recipes)
+    digests = {recipe.digest for _, recipe in wanted}
+    with Progress(console=Console(stderr=True)) as progress:
+        for name, recipe in wanted:
+            done = [trial for trial in trials_in(file, kind) if trial.recipe in digests]
+            if recipe.digest not in {trial.recipe for trial in done}:
+                done.append(run(name, recipe, progress))
+                file.write_bytes(TypeAdapter(list[kind]).dump_json(done, indent=2) + b"\n")

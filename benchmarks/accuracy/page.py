@@ -15,12 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
 
-from benchmarks.ablation import VARIANTS, Ablation, Run, measured_ablation
+from benchmarks.ablation import FILE as ABLATIONS
+from benchmarks.ablation import VARIANTS, Run
 from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
 from benchmarks.accuracy.gallery import BEST, ROWS, TILES
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
-from benchmarks.cross_validation import FINALISTS, STEPS, CrossValidation, FoldRun, measured_cross_validation
+from benchmarks.cross_validation import FILE as CROSS_VALIDATIONS
+from benchmarks.cross_validation import FINALISTS, STEPS, FoldRun
 from benchmarks.pruning import Curve, curves
+from benchmarks.trials import trials_in
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 COLUMNS = {
@@ -134,13 +137,14 @@ def results_page(folder: Path = FOLDER) -> str:
     shipped = [section for protocol, section in sections.items() if not protocol.narrow]
     narrow = [section for protocol, section in sections.items() if protocol.narrow]
     plot = "![IoU against milliseconds of a tile](figures/accuracy-speed.svg)\n"
-    pruned, ablation, validation = curves(), measured_ablation(), measured_cross_validation()
+    pruned, ablation = curves(), trials_in(ABLATIONS, Run)
+    validation = trials_in(CROSS_VALIDATIONS, FoldRun)
     return "\n".join(
         [
             *(HEAD, *shipped, levels, plot),
             *([NARROW, *narrow] if narrow else []),
-            *([_ablation_section(ablation)] if ablation.runs else []),
-            *([_validation_section(validation)] if validation.runs else []),
+            *([_ablation_section(ablation)] if ablation else []),
+            *([_validation_section(validation)] if validation else []),
             *([_pruning_section(pruned)] if pruned else []),
             FAILURES.format(model=BEST, tiles=TILES, rows=ROWS),
         ]
@@ -216,16 +220,16 @@ def _pruning_section(pruned: list[Curve]) -> str:
     return PRUNING.format(images=pruned[0].images, rows="\n".join(rows))
 
 
-def _ablation_section(ablation: Ablation) -> str:
+def _ablation_section(ablation: Sequence[Run]) -> str:
     rows = ["| CoilNet | parameters | multiply-accumulates | IoU | lowest, highest | MAE |", f"|{'---|' * 6}"]
     for variant in VARIANTS:
-        runs = [run for run in ablation.runs if run.variant == variant]
+        runs = [run for run in ablation if run.variant == variant]
         if runs:
             rows.append(_ablation_row(variant, runs))
     return ABLATION.format(
-        runs=len(ablation.runs),
-        seeds=len({run.seed for run in ablation.runs}),
-        images=ablation.images,
+        runs=len(ablation),
+        seeds=len({run.seed for run in ablation}),
+        images=ablation[0].images,
         rows="\n".join(rows),
     )
 
@@ -237,20 +241,20 @@ def _ablation_row(variant: str, runs: Sequence[Run]) -> str:
     return f"| {variant} | {costs} | {mean(ious):.1f} | {min(ious):.1f}, {max(ious):.1f} | {mae:.2f} |"
 
 
-def _validation_section(validation: CrossValidation) -> str:
+def _validation_section(validation: Sequence[FoldRun]) -> str:
     best = {fold: max(runs, key=lambda run: run.iou).finalist for fold, runs in _by_fold(validation).items()}
     rows = ["| loss | SM | WF | MAE | IoU | lowest, highest | ahead in |", f"|{'---|' * 7}"]
     for finalist in FINALISTS:
-        runs = [run for run in validation.runs if run.finalist == finalist]
+        runs = [run for run in validation if run.finalist == finalist]
         if runs:
             rows.append(_validation_row(finalist, runs, list(best.values()).count(finalist)))
     images = sum(runs[0].images for runs in _by_fold(validation).values())
     return CROSS_VALIDATION.format(steps=STEPS, images=images, folds=len(best), rows="\n".join(rows))
 
 
-def _by_fold(validation: CrossValidation) -> dict[int, list[FoldRun]]:
+def _by_fold(validation: Sequence[FoldRun]) -> dict[int, list[FoldRun]]:
     folds: dict[int, list[FoldRun]] = {}
-    for run in validation.runs:
+    for run in validation:
         folds.setdefault(run.fold, []).append(run)
     return folds
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.ablation import SEEDS, VARIANTS, measured_ablation, variants
+from benchmarks import ablation, cross_validation
+from benchmarks.ablation import SEEDS, VARIANTS, variants
 from benchmarks.accuracy.page import results_page
-from benchmarks.cross_validation import FINALISTS, FOLDS, finalists, measured_cross_validation
+from benchmarks.cross_validation import FINALISTS, FOLDS, finalists
+from benchmarks.trials import trials_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
@@ -16,13 +18,13 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_variant_was_trained_by_the_recipe_that_ships() -> None:
-    runs = {(run.variant, run.seed): run.recipe for run in measured_ablation().runs}
+    runs = {(run.variant, run.seed): run.recipe for run in trials_in(ablation.FILE, ablation.Run)}
     assert runs == {(variant, recipe.seed): recipe.digest for variant, recipe in variants()}
     assert len(runs) == len(VARIANTS) * len(SEEDS)
 
 
 def test_every_finalist_was_judged_on_all_training_images_by_the_recipe_that_ships() -> None:
-    done = measured_cross_validation().runs
+    done = trials_in(cross_validation.FILE, cross_validation.FoldRun)
     runs = {(run.finalist, run.fold): run.recipe for run in done}
     assert runs == {(finalist, recipe.fold): recipe.digest for finalist, recipe in finalists()}
     assert len(runs) == len(FINALISTS) * FOLDS
