@@ -11,7 +11,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from ingest.errors import BadImageError
-from ingest.image_header import image_format, read_image_header
+from ingest.image_header import as_stored, image_format, read_image_header
 from ingest.records import MAX_SIDE_PX, Encoding, FrameHeader
 
 MAX_FRAME_PX = 64 * 1024 * 1024
@@ -126,7 +126,7 @@ def decode_image(data: bytes, expected: tuple[int, int] | None = None) -> NDArra
     check_size(claim.height, claim.width)
     try:
         # UNCHANGED keeps colour, alpha and depth visible, and does not turn the image by its EXIF data.
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(as_stored(data), np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise BadImageError(f"expected {wanted}, got a damaged image: {error.err}") from None
     if pixels is None:

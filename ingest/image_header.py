@@ -22,6 +22,7 @@ _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, the restart markers and the start of the image."""
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_SAMPLES = 256, 257, 258, 277
+_TIFF_ORIENTATION, _TIFF_AS_STORED = 274, 1
 _TIFF_SHORT = 3
 
 
@@ -83,6 +84,21 @@ def read_image_header(data: bytes) -> ImageHeader:
     return header
 
 
+def as_stored(data: bytes) -> bytes:
+    """The image, a TIFF with its orientation taken back: OpenCV turns a TIFF by that whatever it is told.
+
+    Args:
+        data: whose header could be read.
+    """
+    if image_format(data) != "tiff":
+        return data
+    order, unturned = _tiff_order(data), bytearray(data)
+    for tag, _, _, entry in _tiff_entries(data):
+        if tag == _TIFF_ORIENTATION:
+            struct.pack_into(f"{order}HHIH", unturned, entry, tag, _TIFF_SHORT, 1, _TIFF_AS_STORED)
+    return bytes(unturned)
+
+
 def _read_png(data: bytes) -> ImageHeader:
     kind, width, height, bits, colour = struct.unpack_from(">4x4sIIBB", data, len(_PNG_SIGNATURE))
     if kind != b"IHDR" or colour not in _PNG_COLOURS:
@@ -140,12 +156,9 @@ def _read_bmp(data: bytes) -> ImageHeader:
 
 
 def _read_tiff(data: bytes) -> ImageHeader:
-    order = "<" if data[0:2] == b"II" else ">"
-    (directory,) = struct.unpack_from(f"{order}I", data, 4)
-    (entries,) = struct.unpack_from(f"{order}H", data, directory)
+    order = _tiff_order(data)
     tags = {_TIFF_WIDTH: 0, _TIFF_HEIGHT: 0, _TIFF_BITS: 1, _TIFF_SAMPLES: 1}
-    for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
-        tag, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
+    for tag, kind, count, entry in _tiff_entries(data):
         if tag in tags:
             layout = "H" if kind == _TIFF_SHORT else "I"
             at = entry + 8
@@ -154,3 +167,17 @@ def _read_tiff(data: bytes) -> ImageHeader:
             (tags[tag],) = struct.unpack_from(f"{order}{layout}", data, at)
     colour = "mono" if tags[_TIFF_SAMPLES] == 1 else "colour"
     return ImageHeader(tags[_TIFF_HEIGHT], tags[_TIFF_WIDTH], tags[_TIFF_BITS], colour)
+
+
+def _tiff_order(data: bytes) -> str:
+    return "<" if data[0:2] == b"II" else ">"
+
+
+def _tiff_entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Tag, kind, count and place of each entry of the first directory."""
+    order = _tiff_order(data)
+    (directory,) = struct.unpack_from(f"{order}I", data, 4)
+    (entries,) = struct.unpack_from(f"{order}H", data, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, entry)
+        yield tag, kind, count, entry

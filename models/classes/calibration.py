@@ -64,21 +64,25 @@ def fit_temperature(logits: Logits, targets: Targets) -> float:
     return round(float(TEMPERATURES[int(np.argmin(losses))]), DECIMALS)
 
 
+def is_named(confidences: Logits, threshold: float) -> NDArray[np.bool_]:
+    """Whether confidences `(N,)` reach a threshold as they are said, rounded."""
+    reached: NDArray[np.bool_] = np.round(confidences, THRESHOLD_DECIMALS) >= threshold
+    return reached
+
+
 def choose_threshold(confidences: Logits, right: NDArray[np.bool_], least_precision: float) -> float:
     """Return the lowest confidence from which so large a share is right.
 
     Args:
         confidences: `(N,)`, of the likeliest class.
         right: `(N,)`, whether it is the true one.
-        least_precision: of all findings of at least the returned confidence.
+        least_precision: of all findings that are named at the returned confidence.
     """
-    order = np.argsort(-confidences, kind="stable")
-    precision = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(precision >= least_precision)
-    lowest = float(confidences[order[good[-1]]]) if len(good) else MOST_CONFIDENCE
     # Rounded down, so that the one at the threshold stays in.
     scale = 10**THRESHOLD_DECIMALS
-    return min(MOST_CONFIDENCE, float(np.floor(lowest * scale) / scale))
+    tried = np.unique(np.floor(confidences * scale) / scale).tolist()
+    good = (one for one in tried if right[is_named(confidences, one)].mean() >= least_precision)
+    return min(MOST_CONFIDENCE, next(good, MOST_CONFIDENCE))
 
 
 def reliability(confidences: Logits, right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:

@@ -20,6 +20,7 @@ from models.classes.calibration import (
     calibration_error,
     choose_threshold,
     fit_temperature,
+    is_named,
     probabilities,
     reliability,
 )
@@ -161,7 +162,7 @@ def export(network: ClassNetwork, run: ClassRun) -> ClassifierInfo:
     shares = probabilities(logits, temperature)
     confidences, right = shares.max(axis=1), shares.argmax(axis=1) == targets
     threshold = choose_threshold(confidences, right, recipe.least_precision)
-    named = confidences >= threshold
+    named = is_named(confidences, threshold)
     metrics = {
         "validation accuracy": float(right.mean()),
         "validation share named": float(named.mean()),

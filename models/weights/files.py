@@ -157,7 +157,7 @@ def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path
     """Put weights into a network of exactly those names and shapes; the network keeps its precision.
 
     Raises:
-        WeightsError: the first tensor that is missing, not known, or of another shape.
+        WeightsError: the first tensor that is missing, not known, of another shape, or not all finite.
     """
     expected = weights_of(network)
     for name, tensor in expected.items():
@@ -170,6 +170,10 @@ def fill_network(network: nn.Module, weights: Mapping[str, Tensor], source: Path
         if name not in expected:
             raise WeightsError(f"weights {source} do not match their network: unknown tensor {name}")
     network.load_state_dict(dict(weights), strict=False)
+    for name, tensor in weights_of(network).items():
+        # One NaN spreads over the whole map, which is dark then: the coil would be released.
+        if not tensor.isfinite().all():
+            raise WeightsError(f"weights {source} are unusable: {name} has values that are no finite numbers")
 
 
 def weights_digest(weights: Mapping[str, Tensor], info: WeightsInfo) -> str:

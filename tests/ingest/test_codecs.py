@@ -70,6 +70,16 @@ def small_png_of_zeros(height: int, width: int, bits: int = 8, colour: int = 0) 
     )
 
 
+def tiff_of(pixels: NDArray[np.uint8], orientation: int, order: str) -> bytes:
+    """A TIFF of one uncompressed strip, little-endian for "<" and big-endian for ">"."""
+    height, width = pixels.shape
+    shape = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 274: orientation}
+    tags = shape | {277: 1, 278: height, 279: pixels.size}
+    head = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + pixels.size)
+    entries = b"".join(struct.pack(f"{order}HHIHxx", tag, 3, 1, value) for tag, value in tags.items())
+    return head + pixels.tobytes() + struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+
+
 @settings(max_examples=40)
 @given(pixels=frames, encoding=st.sampled_from(LOSSLESS))
 def test_lossless_round_trip(pixels: NDArray[np.uint8], encoding: Encoding) -> None:
@@ -194,6 +204,14 @@ def test_headers_agree_with_opencv(suffix: str) -> None:
     data = png_of(texture, suffix)
     assert str(read_image_header(data)) == "48 x 64 8-bit mono"
     assert decode_image(data).shape == texture.shape
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_read_as_it_is_stored_whatever_its_orientation(orientation: int, order: str) -> None:
+    data = tiff_of(texture, orientation, order)
+    assert str(read_image_header(data)) == "48 x 64 8-bit mono"
+    np.testing.assert_array_equal(decode_image(data), texture)
 
 
 @pytest.mark.parametrize(("suffix", "bits"), [(".bmp", 8), (".tif", 8), (".tif", 16), (".png", 16)])

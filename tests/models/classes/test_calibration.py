@@ -8,6 +8,7 @@ from models.classes.calibration import (
     calibration_error,
     choose_threshold,
     fit_temperature,
+    is_named,
     probabilities,
     reliability,
 )
@@ -43,6 +44,16 @@ def test_the_temperature_that_made_the_labels_is_found(true_temperature: float) 
 def test_the_threshold_gives_the_precision(right: list[bool], precision: float, threshold: float) -> None:
     confidences = np.array([0.9, 0.8, 0.7, 0.6])
     assert choose_threshold(confidences, np.array(right), precision) == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize(
+    "confidences", [(0.9, 0.5, 0.5), (0.9, 0.5346, 0.5342), (0.9, 0.5346, 0.5336)], ids=str
+)
+def test_the_threshold_names_no_wrong_one_that_is_said_as_sure(confidences: tuple[float, ...]) -> None:
+    sure, right = np.array(confidences), np.array([True, True, False])
+    threshold = choose_threshold(sure, right, 0.97)
+    assert right[is_named(sure, threshold)].all()
+    assert is_named(sure, threshold)[0]
 
 
 def test_reliability_and_its_error() -> None:

@@ -44,10 +44,15 @@ def test_a_crop_is_grey_and_mask_at_one_size() -> None:
 
 
 @pytest.mark.parametrize("window", [Window(-40, -40, 64), Window(70, 170, 64), Window(-60, -200, 256)])
-def test_beyond_its_borders_an_image_is_mirrored(window: Window) -> None:
+def test_no_border_shows_beyond_an_image(window: Window) -> None:
     bright = np.full((100, 200), 90, np.uint8)
     crop = cut_crop(bright, spot(10, 10), 0, 0, window)
     assert set(np.unique(crop[0])) == {90}
+
+
+def test_beyond_its_borders_an_image_is_mirrored() -> None:
+    crop = cut_crop(GRADIENT, spot(10, 10), 0, 0, Window(10, -16, 64))
+    assert (crop[0, 0, 0], crop[0, 0, CROP_PX // 4], crop[0, 0, -1]) == (16, 0, 47)
 
 
 def test_a_window_beside_the_image_shows_nothing() -> None:

@@ -134,6 +134,17 @@ def test_missing_and_unknown_tensors_are_named(path: Path, network: CSNet) -> No
         fill_network(network, {**weights, "extra": torch.zeros(1)}, path)
 
 
+@pytest.mark.parametrize(("value", "half"), [(float("nan"), False), (float("-inf"), False), (1e6, True)])
+def test_values_that_are_no_finite_numbers_are_refused(
+    path: Path, network: CSNet, value: float, half: bool
+) -> None:
+    name, tensor = next((name, one) for name, one in network.state_dict().items() if one.ndim > 1)
+    tensor[-1] = value
+    save_weights(path, weights_of(network, half=half), INFO)
+    with pytest.raises(WeightsError, match=f"unusable: {name} has values that are no finite numbers"):
+        load(path)
+
+
 def test_a_safetensors_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(3)}, path)
