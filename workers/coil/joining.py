@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.records import Side
-from workers.coil.cells import Cells
+from workers.coil.cells import SLACK_MM, Cells
 from workers.coil.outlines import Outline, area_mm2, overlap_mm2, within_reach
 from workers.inspection.records import Finding, Inspection, PointMm
 
@@ -118,10 +118,8 @@ class Joiner:
         along, across = self._settings.along_gap_mm, self._settings.across_gap_mm
         near = (
             one.side == other.side
-            and one.start_mm - other.end_mm <= along
-            and other.start_mm - one.end_mm <= along
-            and one.left_mm - other.right_mm <= across
-            and other.left_mm - one.right_mm <= across
+            and max(one.start_mm - other.end_mm, other.start_mm - one.end_mm) <= along + SLACK_MM
+            and max(one.left_mm - other.right_mm, other.left_mm - one.right_mm) <= across + SLACK_MM
         )
         return near and within_reach(one.outline, other.outline, along, across)
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.inspection.records import ROUNDING_MM
+
 Outline = NDArray[np.float64]
 
 CELL_MM = 0.25
@@ -19,8 +21,11 @@ MOST_CELLS = 40_000
 
 
 def within_reach(one: Outline, other: Outline, along_mm: float, across_mm: float) -> bool:
-    """Whether two outlines touch when each point reaches an ellipse of these half-axes."""
-    reach = np.array([along_mm, across_mm])
+    """Whether two outlines touch when each point reaches an ellipse of these half-axes.
+
+    What is just that far apart touches wherever it lies: rounding decides nothing.
+    """
+    reach = np.array([along_mm, across_mm]) + ROUNDING_MM
     a, b = one / reach, other / reach
     return bool(
         _least_distance(a, b) <= 1.0 or _crosses(a, b) or contains(a, b[:1])[0] or contains(b, a[:1])[0]

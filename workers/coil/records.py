@@ -89,7 +89,8 @@ class DefectEvent(Record):
         score: highest score of its findings.
         defect_class: the class with the greatest area among its findings, unknown ones counted.
         class_confidence: mean by area of the findings of that class; None where no classifier looked.
-        from_left_edge_mm, from_right_edge_mm: distance to the strip edges, None where no edge was seen.
+        from_left_edge_mm, from_right_edge_mm: least distance of its findings to the strip's edges beside
+            them, None where no edge was seen.
         outlines: the outlines of its findings, (along_mm, across_mm) pairs, ordered by finding id.
         thumbnail: of its largest finding, JPEG in base64.
     """

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.inspection.records import PointPx, Region
+from workers.inspection.outlining import outline_of
+from workers.inspection.records import Region
 from workers.inspection.settings import InspectionSettings
 
 SCORE_DECIMALS = 4
@@ -19,8 +20,6 @@ THUMBNAILS_BYTES = 400 * 1024
 """All thumbnails of a frame together, in JPEG: with them an inspection record stays under 1 MiB."""
 QUALITIES = (85, 70, 55, 40)
 CONNECTIVITY = 8
-OUTLINE_TOLERANCE_PX = 0.75
-"""How far an outline may run beside the pixels: the stairs of a slanted border (0.71 px) become a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +115,7 @@ def _peak(component: _Component, picture: _Picture) -> int:
 def _region(number: int, component: _Component, picture: _Picture, settings: InspectionSettings) -> Region:
     mask = _mask(component, picture)
     total = int(picture.saliency[_box(component)][mask].sum(dtype=np.int64))
+    outline = outline_of(mask, settings.max_outline_points)
     return Region(
         component=number,
         score=round(total / (255 * component.area_px), SCORE_DECIMALS),
@@ -124,27 +124,9 @@ def _region(number: int, component: _Component, picture: _Picture, settings: Ins
         left=component.left,
         bottom=component.bottom,
         right=component.right,
-        outline=_outline(mask, component.top, component.left, settings.max_outline_points),
+        outline=tuple((component.top + row, component.left + column) for column, row in outline.tolist()),
         thumbnail=_thumbnail(picture.pixels, component, settings),
     )
-
-
-def _outline(mask: NDArray[np.bool_], top: int, left: int, most_points: int) -> tuple[PointPx, ...]:
-    """Closed polygon around a component, whose points are corners of its pixels, as (row, column)."""
-    # At twice the size the contour's points, which lie in pixels, fall beside the corners of the mask's.
-    doubled = np.repeat(np.repeat(mask.astype(np.uint8), 2, axis=0), 2, axis=1)
-    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    corners = (max(contours, key=len) + 1) // 2
-    epsilon = OUTLINE_TOLERANCE_PX
-    outline = cv2.approxPolyDP(corners, epsilon, closed=True)
-    while len(outline) > most_points:
-        epsilon *= 1.5
-        outline = cv2.approxPolyDP(corners, epsilon, closed=True)
-    if len(outline) < 3:
-        # So thin that it was simplified to a line.
-        hull = cv2.convexHull(corners)
-        outline = hull[:: -(-len(hull) // most_points)]
-    return tuple((top + int(row), left + int(column)) for column, row in outline[:, 0])
 
 
 def _thumbnail(pixels: NDArray[np.uint8], component: _Component, settings: InspectionSettings) -> str:

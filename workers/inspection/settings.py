@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from workers.inspection.records import MOST_FINDINGS, MOST_OUTLINE_POINTS
 
-ALGORITHM = 5
+ALGORITHM = 6
 """Revision of edges, tiling and components. Counted up when they change a result, so caches forget."""
 
 

@@ -157,6 +157,20 @@ def test_events_lie_at_a_distance_from_the_edges_seen_nearest() -> None:
     assert (report.strip_left_mm, report.strip_right_mm) == (12, 350)
 
 
+def test_a_long_event_lies_as_far_from_a_wandering_edge_as_its_findings_do() -> None:
+    # The strip wanders by 8 mm a frame, and a scratch 20 mm beside its edge with it.
+    coil = account()
+    for n in range(10):
+        edge = 10.0 + 8.0 * n
+        start = n * 100.0
+        scratch = finding(box(start, start + 100, edge + 20, edge + 25))
+        coil.add(inspection(n, scratch, left_edge_mm=edge, right_edge_mm=edge + 75))
+
+    (event,) = events_of(coil, RULES)
+
+    assert (event.findings, event.from_left_edge_mm, event.from_right_edge_mm) == (10, 20, 50)
+
+
 def test_without_a_sighting_there_is_no_distance() -> None:
     coil = account()
     coil.add(inspection(0, finding(box(10, 20, 30, 50)), left_edge_mm=10.0, side="bottom"))

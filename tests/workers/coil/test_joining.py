@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,6 +250,31 @@ def test_a_broken_scratch_over_ten_frames_is_one_event() -> None:
 )
 def test_separate_defects_are_two_events(first: Points, second: Points) -> None:
     assert len(events(inspection(0, finding(first), finding(second)))) == 2
+
+
+WIDE: dict[str, Any] = {"mm_per_row": 10.0, "mm_per_column": 10.0, "height": 30_000}
+"""A frame of 300 m by 4 m."""
+
+
+@given(rows=st.integers(0, 200_000), columns=st.integers(0, 900), scale=st.sampled_from((0.1, 0.3, 0.5)))
+def test_what_lies_just_a_gap_apart_is_one_event_wherever_it_lies(
+    rows: int, columns: int, scale: float
+) -> None:
+    def placed(row: int, column: int) -> Points:
+        start, left = round((rows + row) * scale, 3), round((columns + column) * scale, 3)
+        end, right = round((rows + row + 10) * scale, 3), round((columns + column + 10) * scale, 3)
+        return box(start, end, left, right)
+
+    def joined(rows_apart: int, columns_apart: int) -> bool:
+        joiner = Joiner(JoiningSettings(along_gap_mm=50 * scale, across_gap_mm=10 * scale))
+        found = (placed(0, 0), placed(10 + rows_apart, columns_apart))
+        joiner.add(inspection(0, *map(finding, found), along_mm=0.0, **WIDE))
+        return joiner.events == 1
+
+    assert joined(50, 0)
+    assert joined(-10, 10 + 10)
+    assert not joined(51, 0)
+    assert not joined(-10, 10 + 11)
 
 
 def test_a_finding_that_comes_last_can_join_two_events() -> None:
