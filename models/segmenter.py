@@ -39,6 +39,7 @@ class Segmenter:
         tile_size: side of a tile in pixels.
         name: of the weights, and of the gate's.
         version: of the weights, and of the gate's.
+        is_gate: whether the weights are a gate's, whose maps tell of a tile and not of pixels.
         peak: saliency that the most salient pixel of a defect reaches in these maps, of 255.
         digest: 32 hex digits over all that decides a map: weights, back end, device, precision, tile size,
             and the gate with its threshold.
@@ -49,6 +50,7 @@ class Segmenter:
         self._gate = gate
         self._sharpness = info.sharpness
         self.tile_size: int = TILE_SIZE
+        self.is_gate = info.gate_threshold is not None
         self.peak = int(_to_saliency(np.full(1, PEAK_LOGIT * info.sharpness, np.float32))[0])
         self.name = name if gate is None else f"{name}+{gate.name}"
         self.version = info.version if gate is None else f"{info.version}+{gate.version}"

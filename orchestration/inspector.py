@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from models.errors import WeightsError
 from orchestration.settings import NO_CLASSIFIER, Settings
 from workers.inspection.inspector import Inspector
 from workers.inspection.stages import StageTimes
@@ -56,10 +57,16 @@ def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | 
         times: where to count the time of each stage.
 
     Raises:
-        ModelsError: the weights or the back end are not there.
+        ModelsError: the weights or the back end are not there, or a gate's are to inspect.
     """
+    segmenter = open_segmenter(settings)
+    if segmenter.is_gate:
+        raise WeightsError(
+            f"model.name: expected weights that find defects, got the gate {segmenter.name}, "
+            f"which goes before them as model.gate"
+        )
     return Inspector(
-        open_segmenter(settings),
+        segmenter,
         settings.inspection,
         open_classifier(settings),
         threads=threads,

@@ -49,3 +49,8 @@ def test_a_gate_is_part_of_what_made_a_result() -> None:
     assert (plain.name, gated.name) == ("coilnet-m", "coilnet-m+gate")
     assert gated.version.startswith(f"{plain.version}+gate.")
     assert gated.digest != plain.digest
+
+
+def test_a_gate_inspects_nothing_by_itself() -> None:
+    with pytest.raises(WeightsError, match=r"model\.name: expected .* got the gate gate"):
+        open_inspector(Settings(model=ModelSettings(name="gate")))
