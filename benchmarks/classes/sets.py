@@ -21,6 +21,7 @@ from orchestration.cli.class_training import pinned_sides
 STEEL_TEST = Path("sd-saliency-900") / "test"
 HOT_ROLLED = Path("steel-unlabelled") / "hot-rolled"
 NEU = Path("steel-unlabelled") / "neu-other"
+STEEL_TITLE = "SD-saliency-900, 180 test images"
 STRANGE = {
     "crazing": "NEU-DET, crazing",
     "pitted_surface": "NEU-DET, pitted surface",
@@ -61,10 +62,10 @@ def judged_sets(data: Path, recipe: ClassRecipe, maps: dict[str, MapOf]) -> list
         maps: functions that make saliency maps, by the name of the network.
     """
     steel = partial(read_labelled, data / STEEL_TEST, recipe.labels)
-    sets = [JudgedSet("steel-masks", "SD-saliency-900, 180 test images, their masks", steel)]
+    sets = [JudgedSet("steel-masks", f"{STEEL_TITLE}, their masks", steel)]
     for name, map_of in maps.items():
         sets += [
-            JudgedSet(f"steel-{name}", f"... maps of {name}", partial(_mapped, steel, map_of)),
+            JudgedSet(f"steel-{name}", f"{STEEL_TITLE}, maps of {name}", partial(_mapped, steel, map_of)),
             JudgedSet(
                 f"hot-rolled-{name}",
                 f"X-SDD, held back, maps of {name}",

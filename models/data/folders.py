@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,21 +51,26 @@ def pair_files(folder: Path) -> list[tuple[Path, Path]]:
     """Return the paths of images and of their masks in a folder, sorted by name.
 
     Raises:
-        DatasetError: no images, or a missing mask.
+        DatasetError: no images, several of one name, or a missing mask.
     """
-    paths = sorted(path for path in (folder / "images").glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(path for path in (folder / "images").glob("*") if _is_image(path))
     if not paths:
         raise DatasetError(f"no images in {folder / 'images'}")
-    masks = masks_by_stem(folder)
+    masks, of_name = masks_by_stem(folder), Counter(path.stem for path in paths)
     for path in paths:
+        if of_name[path.stem] > 1:
+            raise DatasetError(f"expected one image of a name, got {of_name[path.stem]} of that of {path}")
         if path.stem not in masks:
             raise DatasetError(f"no mask for {path}")
     return [(path, masks[path.stem]) for path in paths]
 
 
 def masks_by_stem(folder: Path) -> dict[str, Path]:
-    """Return the files in `masks` of a folder, of any suffix; a PNG counts where a stem has several."""
-    paths = sorted((folder / "masks").glob("*"), key=lambda path: (path.suffix == ".png", path))
+    """Return the files in `masks` of a folder, of any suffix.
+
+    Where a stem has several, a PNG counts, or else another image.
+    """
+    paths = sorted((folder / "masks").glob("*"), key=_mask_rank)
     return {path.stem: path for path in paths}
 
 
@@ -86,11 +92,7 @@ def load_unlabelled(folder: Path) -> list[Sample]:
     Raises:
         DatasetError: no images, or an unreadable file.
     """
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name != "masks"
-    )
+    paths = sorted(path for path in folder.rglob("*") if _is_image(path) and path.parent.name != "masks")
     if not paths:
         raise DatasetError(f"no images in {folder}")
     images = [read_grey(path) for path in paths]
@@ -113,3 +115,12 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     if pixels is None:
         raise DatasetError(f"cannot read image {path}")
     return np.asarray(pixels, dtype=np.uint8)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _mask_rank(path: Path) -> tuple[bool, bool, Path]:
+    suffix = path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES, suffix == ".png", path

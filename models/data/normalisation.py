@@ -75,9 +75,10 @@ NORMALISATIONS = {
     "pfanet": Normalisation(mean=_levels(103.939, 116.779, 123.68), deviation=_levels(1, 1, 1)),
     "scfnet": Normalisation(mean=_levels(124.55, 118.90, 102.94), deviation=_levels(56.77, 55.97, 57.50)),
 }
-"""By name. EDRNet and CAT-EDNet train with "steel-own-maximum", BASNet with "imagenet-own-maximum", CSNet
-with "imagenet". PFANet's means stand as in its code, which subtracts those of blue from red and of red from
-blue; without a deviation they suit Keras' weights of VGG-16, and timm's take "imagenet".
+"""By name. EDRNet trains with "steel-own-maximum", CAT-EDNet, whose text names no maximum, with
+"steel", BASNet and U2-Net with "imagenet-own-maximum", CSNet with "imagenet". PFANet's means stand as in its
+code, which subtracts those of blue from red and of red from blue; without a deviation they suit Keras'
+weights of VGG-16, and timm's take "imagenet".
 """
 
 

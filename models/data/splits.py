@@ -43,7 +43,7 @@ def split_samples(items: Sequence[Item], held_out_share: float) -> tuple[list[It
 
 
 def split_blocks(items: Sequence[Item], held_out_share: float) -> tuple[list[Item], list[Item]]:
-    """Hold out the end of every stretch of consecutive numbers of a class (the 12 of `In_12`).
+    """Hold out the end of every stretch of consecutive numbers behind one text (the 12 of `In_12`).
 
     Neighbours by number often show one piece of steel, shifted: drawn apart from each other they would
     make whatever has learnt the one look good on the other.
@@ -112,15 +112,18 @@ def _ranked(items: Iterable[Named]) -> list[list[str]]:
 
 
 def _stretches(names: Iterable[str]) -> list[list[str]]:
-    """Names of a class whose numbers follow each other, in their order; those without numbers are one."""
-    numbered = enumerate(sorted((class_of(name), _number(name), name) for name in names))
-    runs = itertools.groupby(numbered, lambda item: (item[1][0], item[1][1] >= 0 and item[1][1] - item[0]))
+    """Names alike but for numbers that follow each other, in their order; those without numbers are one."""
+    numbered = enumerate(sorted((*_text_and_number(name), name) for name in names))
+    runs = itertools.groupby(
+        numbered, lambda item: (item[1][0], item[1][1] - item[0] if item[1][1] >= 0 else None)
+    )
     return [[name for _, (_, _, name) in run] for _, run in runs]
 
 
-def _number(name: str) -> int:
+def _text_and_number(name: str) -> tuple[str, int]:
+    """The number that a name ends with, and what stands before it; -1 and nothing where there is none."""
     digits = _NUMBER.search(name)
-    return int(digits.group()) if digits else -1
+    return (name[: digits.start()], int(digits.group())) if digits else ("", -1)
 
 
 def _identity(name: str) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.errors import EvaluationError
 from models.evaluation.image_files import IMAGE_SUFFIXES, images_by_stem, read_grey, shown
+from models.metrics.pair import MASK_OVER
 
 LISTED = 5
 """Faults that an error line names; the rest is a number."""
@@ -83,12 +84,14 @@ def check_pairs(pairs: Sequence[Pair], progress: Callable[[], object] = lambda: 
         progress: called after each pair.
 
     Raises:
-        EvaluationError: names the first few pairs that cannot be compared.
+        EvaluationError: names the first few pairs that cannot be compared; or masks mark with a value that
+            does not count, and none with one that does.
     """
     faults = []
+    highest = 0
     for pair in pairs:
         try:
-            load_pair(pair)
+            highest = max(highest, int(load_pair(pair)[1].max()))
         except EvaluationError as error:
             faults.append(str(error))
         progress()
@@ -97,6 +100,11 @@ def check_pairs(pairs: Sequence[Pair], progress: Callable[[], object] = lambda: 
     if faults:
         raise EvaluationError(
             f"{len(faults)} of {len(pairs)} pairs cannot be compared: {_first_few(faults, '; ')}"
+        )
+    if 0 < highest <= MASK_OVER:
+        raise EvaluationError(
+            f"{shown(pairs[0].mask.parent)}: expected masks marked above {MASK_OVER}, "
+            f"got a highest value of {highest}"
         )
 
 

@@ -41,7 +41,8 @@ def evaluate(
     """Score saliency maps against masks: means over all images.
 
     Maps and masks pair by name without suffix. A mask is foreground above 128. What does not fit is named,
-    and then nothing is scored: names that do not pair, sizes that differ, files that are not 8-bit grey.
+    and then nothing is scored: names that do not pair, sizes that differ, files that are not 8-bit grey,
+    masks that mark with 1 or with the number of a class instead of 255.
 
     As PySODMetrics computes them, which stretches each map to its own minimum and maximum: s_measure,
     weighted_f, mae, e_mean, e_max, e_adaptive, f_mean, f_max, f_adaptive; over all 256 thresholds, dice_mean

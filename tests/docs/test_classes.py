@@ -35,3 +35,9 @@ def test_every_set_counts_its_findings() -> None:
     for one in load(DEFAULT).sets:
         if one.confusion:
             assert sum(map(sum, one.confusion)) == sum(each.count for each in one.bins) == one.images
+
+
+def test_every_set_is_named_in_full() -> None:
+    titles = [one.title for one in load(DEFAULT).sets]
+    assert len(set(titles)) == len(titles)
+    assert not [title for title in titles if title.startswith("...")]

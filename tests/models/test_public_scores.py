@@ -14,8 +14,8 @@ DATA = os.environ.get("COILWATCH_DATA")
 @pytest.mark.parametrize(
     ("model", "iou", "s_measure", "weighted_f", "mae_raw"),
     [
-        ("csnet-x1", 0.69, 0.83, 0.74, 0.038),
-        ("coilnet-m", 0.745, 0.855, 0.81, 0.0275),
+        ("csnet-x1", 0.70, 0.84, 0.75, 0.0365),
+        ("coilnet-m", 0.76, 0.867, 0.83, 0.0245),
         ("coilnet-s", 0.73, 0.848, 0.795, 0.0300),
     ],
 )

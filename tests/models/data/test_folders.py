@@ -28,6 +28,28 @@ def test_a_png_counts_where_an_image_has_several_masks(tmp_path: Path) -> None:
     assert np.array_equal(load_samples(tmp_path)[0].mask, sample.mask)
 
 
+def test_what_lies_beside_a_mask_and_is_no_image_is_no_mask(tmp_path: Path) -> None:
+    sample = patch_sample("In_1", seed=1)
+    write_sample(tmp_path, sample)
+    mask = tmp_path / "masks" / "In_1.png"
+    assert cv2.imwrite(str(mask.with_suffix(".bmp")), sample.mask)
+    mask.unlink()
+    mask.with_suffix(".json").write_text("{}")
+    assert np.array_equal(load_samples(tmp_path)[0].mask, sample.mask)
+
+
+def test_hidden_files_are_no_images(tmp_path: Path) -> None:
+    write_sample(tmp_path, patch_sample("In_1", seed=1))
+    (tmp_path / "images" / "._In_1.png").write_bytes(b"of a Mac")
+    assert [sample.name for sample in load_samples(tmp_path)] == ["In_1"]
+    assert [sample.name for sample in load_unlabelled(tmp_path)] == ["In_1"]
+
+
+def double_image(folder: Path) -> None:
+    image = folder / "images" / "In_1.png"
+    (folder / "images" / "In_1.bmp").write_bytes(image.read_bytes())
+
+
 def shrink_mask(folder: Path) -> None:
     other = folder / "other"
     write_sample(other, patch_sample("In_1", seed=1, side=32))
@@ -41,8 +63,9 @@ def shrink_mask(folder: Path) -> None:
         (lambda folder: (folder / "masks" / "In_1.png").unlink(), "no mask for"),
         (lambda folder: (folder / "images" / "In_1.png").write_bytes(b"\x89PNG"), "cannot read"),
         (shrink_mask, "should be"),
+        (double_image, r"expected one image of a name, got 2 of that of .*In_1\.bmp"),
     ],
-    ids=["no images", "no mask", "truncated", "other size"],
+    ids=["no images", "no mask", "truncated", "other size", "two of one name"],
 )
 def test_a_folder_that_cannot_be_used_names_what_is_wrong(
     tmp_path: Path, damage: Callable[[Path], object], message: str

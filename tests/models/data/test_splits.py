@@ -88,3 +88,13 @@ def test_samples_without_numbers_are_split_as_well() -> None:
     kept, held_out = split_blocks(named("a", "b", "c_1", "c_2", "c_7", "c_8"), 0.5)
     assert names_of(held_out) == {"b", "c_2", "c_8"}
     assert names_of(kept) == {"a", "c_1", "c_7"}
+
+
+def test_what_is_numbered_alike_under_other_names_makes_stretches_of_its_own() -> None:
+    samples = named(*(f"{side}-{number}" for side in ("left", "right") for number in range(1, 11)))
+    assert names_of(split_blocks(samples, 0.2)[1]) == {"left-9", "left-10", "right-9", "right-10"}
+    assert names_of(split_block_fold(samples, 0, 5)[1]) == {"left-1", "left-2", "right-1", "right-2"}
+
+
+def test_names_of_numbers_alone_are_no_stretch_with_those_that_have_none() -> None:
+    assert names_of(split_blocks(named("a", "b", "2", "3", "4", "5"), 0.5)[1]) == {"b", "4", "5"}

@@ -86,3 +86,20 @@ def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
     assert "strip-5.png" not in says
     assert says.endswith(" and 2 more")
     assert len(seen) == 8
+
+
+@pytest.mark.parametrize("highest", [1, 4, 128])
+def test_masks_that_mark_nothing_that_counts_are_refused(tmp_path: Path, highest: int) -> None:
+    maps, masks = write_set(tmp_path, count=2)
+    for at, level in enumerate((0, highest)):
+        write(masks / f"strip-{at}.png", np.minimum(mask_and_map(at)[0], level).astype(np.uint8))
+    with pytest.raises(EvaluationError) as caught:
+        check_pairs(find_pairs(maps, masks))
+    assert str(caught.value) == f"{masks}: expected masks marked above 128, got a highest value of {highest}"
+
+
+def test_masks_may_all_be_black(tmp_path: Path) -> None:
+    maps, masks = write_set(tmp_path, count=2)
+    for at in range(2):
+        write(masks / f"strip-{at}.png", np.zeros((40, 48), np.uint8))
+    check_pairs(find_pairs(maps, masks))
