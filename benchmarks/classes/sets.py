@@ -64,7 +64,7 @@ def judged_sets(data: Path, recipe: ClassRecipe, maps: dict[str, MapOf]) -> list
     sets = [JudgedSet("steel-masks", "SD-saliency-900, 180 test images, their masks", steel)]
     for name, map_of in maps.items():
         sets += [
-            JudgedSet(f"steel-{name}", f"... maps of {name}", partial(_mapped, steel, map_of)),
+            JudgedSet(f"steel-{name}", f"SD-saliency-900, maps of {name}", partial(_mapped, steel, map_of)),
             JudgedSet(
                 f"hot-rolled-{name}",
                 f"X-SDD, held back, maps of {name}",
