@@ -66,7 +66,7 @@ def _row(parameter: Any) -> str:  # noqa: ANN401
     names = (
         [*parameter.opts, *parameter.secondary_opts]
         if parameter.opts[0].startswith("-")
-        else [parameter.name.upper()]
+        else [parameter.metavar or parameter.name.upper()]
     )
     cells = (
         ", ".join(f"`{name}`" for name in names),
