@@ -17,6 +17,7 @@ from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.state import state
 from orchestration.inspector import open_segmenter
+from workers.report.numbers import counted
 
 
 def segment(
@@ -54,7 +55,7 @@ def segment(
             else:
                 to.write_bytes(encode(segmenter.segment_image(pixels), "png"))
             progress.advance(task)
-    say(f"{len(files) - unread} saliency maps in {output}, {unread} images unreadable")
+    say(f"{counted(len(files) - unread, 'saliency map')} in {output}, {counted(unread, 'image')} unreadable")
     if unread:
         raise typer.Exit(1)
 

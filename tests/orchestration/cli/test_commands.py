@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import webbrowser
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -234,11 +235,17 @@ def test_maps_have_the_size_and_the_names_of_their_images(
     assert sizes == {"a.png.png": (100, 130), "a.jpg.png": (100, 120), "wide [1].png": (90, 300)}
 
 
+def test_the_version_is_that_of_the_installation(coilwatch: Coilwatch) -> None:
+    ran = coilwatch("--version")
+    assert (ran.code, ran.out) == (0, f"coilwatch {version('coilwatch')}\n")
+
+
 def test_segment_of_one_image(coilwatch: Coilwatch, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "one.png"), np.full((40, 50), 90, np.uint8))
     ran = coilwatch("segment", tmp_path / "one.png", "--output", tmp_path / "maps")
     assert ran.code == 0
     assert cv2.imread(str(tmp_path / "maps/one.png"), cv2.IMREAD_UNCHANGED).shape == (40, 50)
+    assert f"1 saliency map in {tmp_path / 'maps'}, 0 images unreadable" in ran.err
 
 
 @pytest.mark.parametrize(
