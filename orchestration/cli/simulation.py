@@ -103,7 +103,7 @@ def score_command(
     if output_format == "json":
         out.print_json(result.model_dump_json())
     else:
-        for table in score_tables(result):
+        for table in score_tables(result, inspected):
             out.print(_table(table))
 
 
