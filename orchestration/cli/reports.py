@@ -55,8 +55,11 @@ def report(
         print_report(found)
     elif output_format == "json":
         typer.echo(report_json(found), nl=False)
+    elif output_format == "csv":
+        typer.echo(events_csv(found), nl=False)
     else:
-        typer.echo(events_csv(found) if output_format == "csv" else html_report(found), nl=False)
+        delivery = store.delivery(found.line, found.coil, found.run)
+        typer.echo(html_report(found, delivery), nl=False)
 
 
 def coils(

@@ -119,6 +119,13 @@ def test_a_report_as_html(coilwatch: Coilwatch, reports: Path) -> None:
     assert ran.out.lower().startswith("<!doctype html>")
 
 
+def test_a_report_as_html_is_the_stored_page(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    coil = example.coil()
+    location = ReportStore(str(tmp_path)).write(coil, Delivery(frames_sent=188))
+    ran = coilwatch("report", coil.coil, "--reports", tmp_path, "--format", "html")
+    assert ran.out.encode() == (Path(location.folder) / "report.html").read_bytes()
+
+
 def test_a_report_as_a_table(coilwatch: Coilwatch, reports: Path) -> None:
     coil = example.coil()
     ran = coilwatch("report", coil.coil, "--reports", reports)
