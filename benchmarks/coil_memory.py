@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
@@ -44,5 +47,12 @@ def _high_water_mb() -> float:
     return int(kilobytes) / 1024
 
 
+def main(
+    frames: Annotated[int, typer.Argument(min=1, help="Length of the coil in frames of both cameras.")],
+) -> None:
+    """Inspect a simulated coil in this process and print its peak memory in MB."""
+    print(json.dumps(_inspect(frames)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(_inspect(int(sys.argv[1]))))
+    typer.run(main)

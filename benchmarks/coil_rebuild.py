@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from kafka import KafkaProducer
 from pydantic import BaseModel
 
@@ -200,5 +201,12 @@ def _digest(*parts: object) -> str:
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
+def main(
+    frames: Annotated[int, typer.Argument(min=1, help="Length of the coil in frames.")] = FRAMES,
+) -> None:
+    """Measure a coil worker's restart on an open coil, its report, and a late frame; print JSON."""
+    print(measure(frames).model_dump_json(indent=2))
+
+
 if __name__ == "__main__":
-    print(measure(int(sys.argv[1]) if len(sys.argv) > 1 else FRAMES).model_dump_json(indent=2))
+    typer.run(main)

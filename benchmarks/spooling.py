@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from ingest.codecs import bytes_digest
 from ingest.kafka import KafkaConnection
@@ -56,9 +58,21 @@ def _header(sequence: int, digest: str) -> FrameHeader:
     )
 
 
-if __name__ == "__main__":
+def main(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True, file_okay=False, help="On the disk to measure.", show_default="the temporary folder"
+        ),
+    ] = None,
+) -> None:
+    """Measure how fast the edge spools frames of three sizes while Kafka is away."""
     for size in SIZES:
-        with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as directory:
+        with tempfile.TemporaryDirectory(dir=folder) as directory:
             rate, slowest = spool(Path(directory), size)
         megabytes = rate * size / 1e6
         print(f"{size:>9} B: {rate:6.0f} frames/s, {megabytes:4.0f} MB/s, slowest {slowest * 1000:.0f} ms")
+
+
+if __name__ == "__main__":
+    typer.run(main)

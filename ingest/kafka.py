@@ -32,6 +32,15 @@ class KafkaConnection(BaseModel):
 
     Attributes:
         bootstrap_servers: `host:port` of one broker at least, separated by commas.
+        security_protocol: `SSL` for TLS, `SASL_...` for a user name and password.
+        sasl_mechanism: how the password is proved; needed with `SASL_...`.
+        sasl_username: needed with `SASL_...`.
+        sasl_password: likewise; better by environment variable than by `--set`, which others can read.
+        tls_ca_file: certificates that brokers are checked against; None for the system's.
+        tls_certificate_file: the client's own certificate, where brokers ask for one.
+        tls_key_file: the key of that certificate.
+        tls_key_password: of an encrypted key.
+        tls_check_hostname: whether a broker's certificate must name the host that was asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_state_path
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ingest.addresses import Address
@@ -58,11 +67,11 @@ class KafkaSettings(KafkaConnection):
         embedded: start a broker of our own; naming `bootstrap_servers` turns this off.
         frames_partitions: upper bound of frame workers that share the work.
         inspections_partitions: upper bound of coils joined at once by different coil workers.
-        frames_retention_hours: 0.1 at least, or a frame is gone before a worker that was replaced reads it;
-            ten years at most.
+        frames_retention_hours: for as long a coil can be inspected again (`coilwatch reinspect`). 0.1 at
+            least, or a frame is gone before a worker that was replaced reads it; ten years at most.
         frames_retention_bytes: of the whole frames topic; None leaves only the time.
-        inspections_retention_days: 0.1 at least, or the log of a coil is gone before the coil closes; ten
-            years at most.
+        inspections_retention_days: for as long a reported coil can be revised. 0.1 at least, or the log of a
+            coil is gone before the coil closes; ten years at most.
         replication: copies of each partition; 1 for the embedded broker, 3 on a cluster.
     """
 
@@ -149,7 +158,10 @@ class RaySettings(Section):
     """The Ray cluster, and how many replicas run there.
 
     Attributes:
-        address: of an existing cluster (`host:port` of its head); None starts one here.
+        address: `host:port` of an existing cluster's head; None starts a cluster here.
+        frame_workers: replicas that read frames from Kafka; `kafka.frames_partitions` at most have work.
+        inspectors: replicas that run the network. More where they are behind the strip (`coilwatch status`)
+            and there are processors or GPUs for them.
         cpus: logical processors of the local cluster. Replicas book a tenth each, and every one more is a
             worker process that Ray may start ahead of time.
         object_store_mb: shared memory of the local cluster; a few batches of frames on their way.
@@ -176,12 +188,17 @@ class ModelSettings(Section):
     """Which network looks at the tiles, and on what.
 
     Attributes:
-        name: of shipped weights, or the path of a weights file: with a slash or its suffix in it.
-        classifier: of findings, named likewise; `none` leaves every finding of unknown class.
-        gate: likewise, of a gate that lets the network see only tiles that may show a defect; None for none.
+        name: weights of the network: shipped ones (`coilwatch models` lists them), or the path of a weights
+            file, with a slash or its suffix in it.
+        classifier: weights of the classifier of findings, named likewise; `none` leaves every finding of
+            unknown class.
+        gate: weights of a gate, named likewise, that lets the network see only tiles that may show a defect:
+            faster on clean strip, and what it overlooks is missed. None for none.
         backend: `auto` takes CUDA through torch where there is a GPU, else OpenVINO.
         device: `cpu`, `cuda`, `cuda:N`, or `auto`: a GPU where there is one and the back end can use it, each
             inspector of a machine the next one.
+        precision: `auto` takes bf16 where the device gains by it, else fp32. Maps differ by a few grey levels
+            of 255.
     """
 
     name: str = "coilnet-m"
@@ -203,7 +220,7 @@ class GradingSettings(Section):
     """Where the grading rules stand.
 
     Attributes:
-        file: TOML of thresholds; None for the built-in rules.
+        file: TOML of severities and counts that hold or block a coil; None for the built-in rules.
     """
 
     file: LocalFile | None = None
@@ -213,7 +230,7 @@ class ReportSettings(Section):
     """Where coil reports are written.
 
     Attributes:
-        store: a directory or any fsspec URL.
+        store: a directory or any fsspec URL, such as `s3://bucket/reports`.
     """
 
     store: str = Field(default="coil-reports", validate_default=True)
@@ -225,17 +242,23 @@ class ReportSettings(Section):
         return store if "://" in store else str(Path(store).absolute())
 
 
+LEAST_SPOOL_BYTES = 2 * MAX_FRAME_BYTES
+_BYTES = WithJsonSchema({"type": "integer", "minimum": LEAST_SPOOL_BYTES})
+"""Pydantic's own schema of a size in bytes leaves the bound out."""
+
+
 class SpoolSettings(Section):
     """Where `coilwatch ingest` puts frames while Kafka does not take them.
 
     Attributes:
-        directory: of one publisher alone; None to make the source wait for Kafka.
-        limit_bytes: what may lie there; a number, or one with a unit such as 20GB.
-        when_full: then `block` the source, or `drop-oldest`: those frames become holes in the report.
+        directory: a folder that one publisher has alone; None to make the source wait for Kafka.
+        limit_bytes: what may lie there; a number, or one with a unit such as 20GB. Two of the largest frames
+            at least.
+        when_full: `block` makes the source wait, `drop-oldest` drops frames: holes in the report.
     """
 
     directory: Path | None = None
-    limit_bytes: Annotated[ByteSize, Field(ge=2 * MAX_FRAME_BYTES)] = ByteSize(10_000_000_000)
+    limit_bytes: Annotated[ByteSize, Field(ge=LEAST_SPOOL_BYTES), _BYTES] = ByteSize(10_000_000_000)
     when_full: WhenFull = "block"
 
 
@@ -243,7 +266,8 @@ class Settings(BaseSettings):
     """Every setting, frozen. Constructed directly it holds the defaults and what is passed, nothing else.
 
     Attributes:
-        run_directory: data, logs and state of the local stack.
+        run_directory: data, logs and state of the local stack; `coilwatch/run` in the user's folder for
+            state (`~/.local/state`) unless named.
     """
 
     model_config = SettingsConfigDict(

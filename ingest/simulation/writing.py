@@ -17,6 +17,7 @@ from ingest.simulation.noise import generator
 from ingest.simulation.planting import Planting
 from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Half
+from ingest.sources.layout import images_in
 
 PNG_COMPRESSION = 1
 """Of 9: grain hardly compresses, and the levels above cost five times the time for 5 % of size."""
@@ -56,7 +57,7 @@ def write_coil(
         progress: called after each pair of frames with how many frames are written and how many there are.
 
     Raises:
-        NotSimulatedError: cameras or a line description lie in the folder that no simulation wrote.
+        NotSimulatedError: images, cameras or a line description lie in the folder that no simulation wrote.
     """
     frames = coil.frames_per_camera * len(coil.bands)
     folders = [directory / band.camera for band in coil.bands]
@@ -84,7 +85,9 @@ def write_coil(
 def _refuse_what_is_not_simulated(directory: Path, cameras: list[Path]) -> None:
     if (directory / TRUTH_FILE).exists():
         return
-    for path in [directory / LINE_FILE, *cameras]:
+    subfolders = [path for path in directory.glob("*") if path.is_dir()]
+    images = [image for folder in (directory, *subfolders) if folder.is_dir() for image in images_in(folder)]
+    for path in [directory / LINE_FILE, *cameras, *images]:
         if path.exists():
             raise NotSimulatedError(
                 f"{directory}: expected a folder without a line, or one with the {TRUTH_FILE} of a simulated "

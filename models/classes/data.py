@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,26 +52,30 @@ class ClassData:
         return f"{counts}, of {self.source}, digest {self.digest}"
 
 
-def gather_classes(
-    recipe: ClassRecipe,
-    folders: Sequence[Path],
-    strip: Path | None,
-    pinned: Mapping[str, Side],
-    kept_maps: Path,
-) -> ClassData:
-    """Read and split what a classifier trains on.
+@dataclass(frozen=True)
+class Steel:
+    """Real images as they were read.
+
+    Attributes:
+        sides: images by what they are for.
+        folders: their names.
+    """
+
+    sides: Mapping[Side, Sequence[LabelledImage]]
+    folders: Sequence[str]
+
+
+def read_steel(recipe: ClassRecipe, folders: Sequence[Path], pinned: Mapping[str, Side]) -> Steel:
+    """Read real steel and split it.
 
     Args:
         recipe: labels and shares.
-        folders: of real steel.
-        strip: of findings of simulated strip, all of which train.
-        pinned: side of some real images by name, whatever the shares say: simulated strip is made of them.
-        kept_maps: folder of the maps that are made, or were by a run that was cut off.
+        folders: of labelled images.
+        pinned: side of some images by name, whatever the shares say: simulated strip is made of them.
 
     Raises:
         DatasetError: a folder that cannot be used.
         TrainingError: test images, or a class without an image to train on or to calibrate by.
-        WeightsError: no weights of the recipe's map models.
     """
     images: list[LabelledImage] = []
     for folder in folders:
@@ -79,19 +83,47 @@ def gather_classes(
         refuse_test_images(folder, [image.name for image in found])
         images += found
     sides = split_images(images, recipe.labels, recipe.block, pinned)
-    planted = read_labelled(strip, recipe.labels) if strip else []
     for side in ("train", "validation"):
         missing = set(recipe.classes) - {image.defect_class for image in sides[side]}
         if missing:
             raise TrainingError(f"expected images of every class for {side}, got none of {sorted(missing)}")
+    return Steel(sides, ["/".join(folder.resolve().parts[-2:]) for folder in folders])
+
+
+def gather_classes(
+    recipe: ClassRecipe,
+    steel: Steel,
+    strip: Path | None,
+    kept_maps: Path,
+    on_map: Callable[[int, int], None] | None = None,
+) -> ClassData:
+    """Mark what a classifier trains on.
+
+    Args:
+        recipe: labels and networks that make maps.
+        steel: real images.
+        strip: of findings of simulated strip, all of which train.
+        kept_maps: folder of the maps that are made, or were by a run that was cut off.
+        on_map: called with the images that are marked, and how many there are.
+
+    Raises:
+        DatasetError: a folder that cannot be used.
+        WeightsError: no weights of the recipe's map models.
+    """
+    planted = read_labelled(strip, recipe.labels) if strip else []
     segmenters = [Segmenter.open(model, precision="fp32") for model in recipe.map_models]
     maps = [KeptMaps(one.segment_image, kept_maps / f"{one.name}-{one.digest}") for one in segmenters]
-    names = ["/".join(folder.resolve().parts[-2:]) for folder in folders]
-    if planted:
-        names.append(f"{len(planted)} findings of simulated strip")
+    bare = [*steel.sides["train"], *steel.sides["validation"]]
+    marked: list[LabelledImage] = []
+    for image in bare:
+        marked += with_maps([image], maps)
+        if on_map:
+            on_map(len(marked), len(bare))
+    trains = len(steel.sides["train"])
+    findings = [f"{len(planted)} findings of simulated strip"] if planted else []
     return ClassData(
-        train=[*with_maps(sides["train"], maps), *planted],
-        validation=with_maps(sides["validation"], maps),
-        held_back=sides["held back"],
-        source=", ".join(names),
+        train=[*marked[:trains], *planted],
+        validation=marked[trains:],
+        held_back=steel.sides["held back"],
+        source=", ".join([*steel.folders, *findings]),
     )

@@ -86,20 +86,7 @@ def gather(
         TrainingError: test images, or a split that leaves no sample to train on or to choose by, or none that
             is marked.
     """
-    sources = folder_sources(steel)
-    refuse_test_images(steel, [source.name for source in sources])
-    if recipe.fold is not None:
-        in_folds = split_block_fold if recipe.held_out == "blocks" else split_fold
-        training, held_out = in_folds(sources, recipe.fold, recipe.folds)
-    elif recipe.held_out == "blocks":
-        training, held_out = split_blocks(sources, recipe.held_out_share)
-    else:
-        training, held_out = split_samples(sources, recipe.held_out_share)
-    if not training or not held_out:
-        raise TrainingError(
-            f"{steel}: expected images to train on and images to choose by, "
-            f"got {len(training)} and {len(held_out)} of {len(sources)}"
-        )
+    training, held_out = split_steel(recipe, steel)
     if recipe.noisy_copies:
         training = with_noisy_copies(training, recipe.noisy_copies, seed=recipe.seed)
     source = "/".join(steel.resolve().parts[-2:])
@@ -118,6 +105,30 @@ def gather(
     planted = _any_marked(data.held_out_strip)
     _refuse_unmarked(f"{steel}, to choose by", held_out, data.held_out_steel, clean_may_be=planted)
     return data
+
+
+def split_steel(recipe: Recipe, steel: Path) -> tuple[list[Source], list[Source]]:
+    """Part a folder of real steel by names alone: what trains, and what chooses.
+
+    Raises:
+        DatasetError: a folder without images, or a missing mask.
+        TrainingError: test images, or a split that leaves no sample to train on or to choose by.
+    """
+    sources = folder_sources(steel)
+    refuse_test_images(steel, [source.name for source in sources])
+    if recipe.fold is not None:
+        in_folds = split_block_fold if recipe.held_out == "blocks" else split_fold
+        training, held_out = in_folds(sources, recipe.fold, recipe.folds)
+    elif recipe.held_out == "blocks":
+        training, held_out = split_blocks(sources, recipe.held_out_share)
+    else:
+        training, held_out = split_samples(sources, recipe.held_out_share)
+    if not training or not held_out:
+        raise TrainingError(
+            f"{steel}: expected images to train on and images to choose by, "
+            f"got {len(training)} and {len(held_out)} of {len(sources)}"
+        )
+    return training, held_out
 
 
 def refuse_test_images(folder: Path, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -67,6 +68,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"coilwatch {version('coilwatch')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -78,6 +85,10 @@ def options(
         list[str] | None, typer.Option("--set", help="One setting, as in --set kafka.frames_partitions=4.")
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and all log lines.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and end."),
+    ] = False,
 ) -> None:
     """Options before the command hold for every command."""
     context.obj = State(settings, assign or [])

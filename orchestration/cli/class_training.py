@@ -11,10 +11,11 @@ import typer
 
 from ingest.simulation import write_defects
 from ingest.simulation.crops import crop_index
-from orchestration.cli.console import activity, say
+from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder, written_once
 
 if TYPE_CHECKING:
+    from models.classes.data import ClassData, Steel
     from models.classes.recipe import ClassRecipe
     from models.classes.training import ClassRun
 
@@ -56,16 +57,18 @@ def train_classes_command(
         # torch takes seconds to import, and every command imports this module.
         import torch  # noqa: PLC0415
 
-        from models.classes.data import gather_classes  # noqa: PLC0415
+        from models.classes.data import read_steel  # noqa: PLC0415
         from models.classes.recipe import load_class_recipe  # noqa: PLC0415
         from models.classes.training import ClassRun  # noqa: PLC0415
 
     chosen = load_class_recipe(recipe, seed=seed)
+    # Strip takes minutes to write: folders that nothing can be trained on are told of before.
+    with activity("Reading images ..."):
+        steel = read_steel(chosen, data, pinned_sides())
     made_folder(output)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     strip = _simulated_defects(output, chosen.strip_defects) if chosen.strip_defects else None
-    with activity("Reading images and making their maps ..."):
-        gathered = gather_classes(chosen, data, strip, pinned_sides(), output / MAPS_FOLDER)
+    gathered = _gathered(chosen, steel, strip, output / MAPS_FOLDER)
     _train(ClassRun(chosen, gathered, output, remake_command(recipe, chosen, len(data), seed)))
 
 
@@ -80,6 +83,20 @@ def remake_command(recipe: str, chosen: ClassRecipe, folders: int, seed: int | N
     words += ["--data", "DIR"] * folders
     words += [] if seed is None else ["--seed", str(seed)]
     return shlex.join([*words, "--output", "DIR"])
+
+
+def _gathered(recipe: ClassRecipe, steel: Steel, strip: Path | None, kept_maps: Path) -> ClassData:
+    from models.classes.data import gather_classes  # noqa: PLC0415
+
+    with frames_progress() as bars:
+        task = bars.add_task("Making maps of the images", total=None, note="")
+        return gather_classes(
+            recipe,
+            steel,
+            strip,
+            kept_maps,
+            lambda done, total: bars.update(task, completed=done, total=total),
+        )
 
 
 def _train(run: ClassRun) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ingest.kafka import KafkaConnection
-from orchestration.cli.console import out, say
+from orchestration.cli.console import frames_progress, out, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.state import state
 from orchestration.stack import Stack
@@ -90,15 +90,19 @@ def export(
     Example: coilwatch dead-letters export --coil C1234 -o letters/
     """
     _check_selection(ids, coil, everything=everything)
+    connection = _connection(context)
     made_folder(output)
-    with _topic(context) as topic:
+    with DeadLetters(connection) as topic:
         box = topic.box()
         chosen = _selected(box, ids, coil)
-        for letter in chosen:
-            suffix = SUFFIXES.get(letter.frame.encoding, ".bin") if letter.frame else ".bin"
-            write_atomically(output / f"{letter.id}{suffix}", topic.payload(letter))
-            details = json.dumps(_details(box, letter), indent=2).encode() + b"\n"
-            write_atomically(output / f"{letter.id}.json", details)
+        with frames_progress() as progress:
+            task = progress.add_task("Exporting", total=len(chosen), note="")
+            for letter in chosen:
+                suffix = SUFFIXES.get(letter.frame.encoding, ".bin") if letter.frame else ".bin"
+                write_atomically(output / f"{letter.id}{suffix}", topic.payload(letter))
+                details = json.dumps(_details(box, letter), indent=2).encode() + b"\n"
+                write_atomically(output / f"{letter.id}.json", details)
+                progress.advance(task)
     say(f"Exported {_count(chosen)} to {output}.")
 
 

@@ -13,7 +13,8 @@ from orchestration.cli.app import EXIT_CODES, app
 HEAD = """# The command line
 
 `coilwatch [OPTIONS] COMMAND [OPTIONS]`; `coilwatch COMMAND --help` says the same. Results go to standard
-output, everything else to standard error. This page is made from the help texts by `scripts/cli-docs`.
+output, everything else to standard error. What `--set` takes stands in [settings.md](settings.md).
+This page is made from the help texts by `scripts/cli-docs`.
 """
 
 
@@ -66,7 +67,7 @@ def _row(parameter: Any) -> str:  # noqa: ANN401
     names = (
         [*parameter.opts, *parameter.secondary_opts]
         if parameter.opts[0].startswith("-")
-        else [parameter.name.upper()]
+        else [parameter.metavar or parameter.name.upper()]
     )
     cells = (
         ", ".join(f"`{name}`" for name in names),

@@ -11,6 +11,8 @@ from ingest.masking import without_password
 from orchestration.cli.console import DECISION_STYLE, out, say
 from orchestration.settings import Settings
 from workers.coil.records import CoilReport, DefectEvent
+from workers.report import numbers
+from workers.report.event_order import numbered_events, worst_first
 
 WORST = 5
 
@@ -18,15 +20,16 @@ WORST = 5
 def print_report(report: CoilReport, folder: str | Path | None = None) -> None:
     """Print the grade, its reasons and the worst events."""
     style = DECISION_STYLE[report.grade.decision]
+    revision = f", revision {report.revision}," if report.revision > 1 else ""
     out.print(
-        f"Coil [bold]{report.coil}[/bold] run {report.run} on {report.line}: "
+        f"Coil [bold]{report.coil}[/bold] run {report.run}{revision} on {report.line}: "
         f"[{style}]{report.grade.decision.upper()}[/{style}]"
     )
     for reason in report.grade.reasons:
         out.print(f"  - {reason}", markup=False)
     out.print(
         f"  {report.length_mm / 1000:.2f} m, {len(report.events)} defect events, "
-        f"{report.coverage_share:.1%} inspected"
+        f"{numbers.percent(report.coverage_share)} inspected"
     )
     if report.events:
         out.print(_worst(report))
@@ -45,15 +48,14 @@ def _worst(report: CoilReport) -> Table:
     table = Table(
         "event", "side", "at m", "across mm", "size mm", "area mm2", "severity", "class", title="Worst events"
     )
-    events = sorted(report.events, key=lambda e: (-e.area_mm2, e.id))[:WORST]
-    for event in events:
-        table.add_row(*_row(event))
+    for number, event in worst_first(numbered_events(report))[:WORST]:
+        table.add_row(*_row(number, event))
     return table
 
 
-def _row(event: DefectEvent) -> tuple[str, ...]:
+def _row(number: int, event: DefectEvent) -> tuple[str, ...]:
     return (
-        event.id[:8],
+        str(number),
         event.side,
         f"{event.start_mm / 1000:.3f}",
         f"{event.left_mm:.0f}-{event.right_mm:.0f}",

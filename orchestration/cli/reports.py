@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from ingest.masking import without_password
 from orchestration.cli.console import DECISION_STYLE, out, say
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
 from orchestration.errors import UnreachableError
 from orchestration.stack import Stack
+from workers.report import numbers
 from workers.report.csv_report import events_csv
 from workers.report.html_report import html_report
 from workers.report.json_report import report_json
@@ -53,8 +55,11 @@ def report(
         print_report(found)
     elif output_format == "json":
         typer.echo(report_json(found), nl=False)
+    elif output_format == "csv":
+        typer.echo(events_csv(found), nl=False)
     else:
-        typer.echo(events_csv(found) if output_format == "csv" else html_report(found), nl=False)
+        delivery = store.delivery(found.line, found.coil, found.run)
+        typer.echo(html_report(found, delivery), nl=False)
 
 
 def coils(
@@ -67,7 +72,8 @@ def coils(
     """
     settings = state(context).settings
     stack = Stack(settings)
-    store = ReportStore(reports or settings.reports.store)
+    location = reports or settings.reports.store
+    store = ReportStore(location)
     table = Table("line", "coil", "run", "state", "events", "length m", "inspected")
     for live in _running(stack, (store, ReportStore(stack.report_store()))):
         frames = f"{live.inspected + live.unreadable} frames"
@@ -89,12 +95,12 @@ def coils(
             f"[{style}]{summary.decision}[/{style}]",
             str(summary.events),
             f"{summary.length_mm / 1000:.1f}",
-            f"{summary.coverage_share:.1%}",
+            numbers.percent(summary.coverage_share),
         )
     if table.row_count:
         out.print(table)
     else:
-        say("No coils yet. Try: coilwatch demo")
+        say(f"No coils in {without_password(location)}. Try: coilwatch demo")
 
 
 def _running(stack: Stack, stores: Collection[ReportStore]) -> list[LiveCoil]:

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder
 from orchestration.cli.state import state
 from orchestration.inspector import open_segmenter
+from workers.report.numbers import counted
 
 
 def segment(
@@ -35,13 +36,15 @@ def segment(
 
     Example: coilwatch segment images/ --output maps/
     """
+    settings = state(context).settings
     files = (images,) if images.is_file() else images_in(images)
     if not files:
-        raise SourceError(f"no images in {images}: expected {', '.join(IMAGE_SUFFIXES)}")
-    maps = [made_folder(output) / name for name in map_names(files)]
+        _refuse(images)
+    maps = [output / name for name in map_names(files)]
     _spare_images(files, maps)
     with activity("Loading the network ..."):
-        segmenter = open_segmenter(state(context).settings, model=model, threads=os.cpu_count() or 1)
+        segmenter = open_segmenter(settings, model=model, threads=os.cpu_count() or 1)
+    made_folder(output)
     unread = 0
     with frames_progress() as progress:
         task = progress.add_task("Segmenting", total=len(files), note="")
@@ -54,7 +57,7 @@ def segment(
             else:
                 to.write_bytes(encode(segmenter.segment_image(pixels), "png"))
             progress.advance(task)
-    say(f"{len(files) - unread} saliency maps in {output}, {unread} images unreadable")
+    say(f"{counted(len(files) - unread, 'saliency map')} in {output}, {counted(unread, 'image')} unreadable")
     if unread:
         raise typer.Exit(1)
 
@@ -65,6 +68,13 @@ def map_names(files: Sequence[Path]) -> list[str]:
     names = [f"{file.stem if stems[file.stem] == 1 else file.name}.png" for file in files]
     # a.jpg, a.bmp and a.jpg.png would still meet; full names never do.
     return names if len(set(names)) == len(names) else [f"{file.name}.png" for file in files]
+
+
+def _refuse(folder: Path) -> NoReturn:
+    """Say that a folder has no images, and which one below it has: the cameras' of a coil, say."""
+    below = sorted({path.parent for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES})
+    hint = f"; there are some in {below[0]}, name one such folder" if below else ""
+    raise SourceError(f"no images in {folder}: expected {', '.join(IMAGE_SUFFIXES)}{hint}")
 
 
 def _spare_images(files: Sequence[Path], maps: Sequence[Path]) -> None:

@@ -45,7 +45,8 @@ def simulate(
 ) -> None:
     """Write a simulated coil: frames of two cameras with planted defects of real steel, and its truth.
 
-    A folder with line.toml or camera folders and no truth.json is a line of your own, and left as it is.
+    A folder with images, line.toml or camera folders and no truth.json is a line of your own, and left as it
+    is.
 
     Example: coilwatch simulate -o strip/ && coilwatch inspect strip/ --coil demo-coil -o reports/
     """
@@ -102,7 +103,7 @@ def score_command(
     if output_format == "json":
         out.print_json(result.model_dump_json())
     else:
-        for table in score_tables(result):
+        for table in score_tables(result, inspected):
             out.print(_table(table))
 
 

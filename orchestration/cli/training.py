@@ -86,6 +86,8 @@ def train(
         # torch takes seconds to import, and every command imports this module.
         import torch  # noqa: PLC0415
 
+        from models.training.data import split_steel  # noqa: PLC0415
+        from models.training.devices import execution  # noqa: PLC0415
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
         from orchestration.shared_training import SharedRun  # noqa: PLC0415
@@ -97,6 +99,9 @@ def train(
         )
     chosen = load_recipe(path, fold=fold, seed=seed)
     _check_needed(chosen, strip, unlabelled, teacher)
+    # Strip takes minutes to write: a folder or a device that cannot be used is told of before.
+    split_steel(chosen, data)
+    execution(device, low_precision=False)
     made_folder(output)
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)

@@ -108,7 +108,7 @@ class GradingRules(_Section):
         blocking = list(_too_many(self.block, counts, "block"))
         holding = [*_too_many(self.hold, counts, "hold"), *self._unseen(cameras, closed, holes)]
         decision: Decision = "block" if blocking else "hold" if holding else "release"
-        reasons = [*blocking, *holding] or [_fine(counts, cameras, holes)]
+        reasons = [*blocking, *holding] or [self._fine(counts, cameras, holes)]
         return Grade(decision=decision, reasons=tuple(reasons))
 
     def _unseen(
@@ -121,13 +121,40 @@ class GradingRules(_Section):
         for camera in cameras:
             name = f"camera {camera.band.side}/{camera.band.camera}"
             if camera.share < self.coverage.least_share:
-                # Rounded down: what is too little must not read as enough.
-                share = math.floor(camera.share * 1_000) / 1_000
-                needed = f"{share:.1%} inspected, at least {self.coverage.least_share:.1%} needed"
+                needed = (
+                    f"{_percent(camera.share)} inspected, at least {self.coverage.least_share:.1%} needed"
+                )
                 own = [h for h in holes if (h.side, h.camera) == (camera.band.side, camera.band.camera)]
                 yield f"{name}: {needed}{_dark((camera,))}{_frameless(own)}"
             if camera.unreadable or camera.missing:
                 yield f"{name}: {camera.unreadable} unreadable and {camera.missing} missing frames"
+
+    def _fine(
+        self, counts: Counter[Severity], cameras: Sequence[CameraCoverage], holes: Sequence[Hole]
+    ) -> str:
+        """What was measured, each figure beside its limit."""
+        whole = not holes and all(camera.share >= WHOLE_SHARE for camera in cameras)
+        unseen = _dark(cameras) + _frameless(holes)
+        if not counts:
+            return f"no defect found{', everything inspected' if whole else unseen}"
+        limits: dict[Severity, str] = {
+            "severe": _limit(self.hold.severe_events, self.block.severe_events),
+            "moderate": _limit(self.hold.moderate_events, self.block.moderate_events),
+            "minor": "",
+        }
+        found = [_events(counts[one], one) + limit for one, limit in limits.items() if counts[one] or limit]
+        inspected = "everything inspected"
+        if not whole:
+            least, needed = _percent(min(camera.share for camera in cameras)), self.coverage.least_share
+            inspected = f"at least {least} of each camera inspected (hold below {needed:.1%})"
+        return f"within the limits: {', '.join(found)}; {inspected}{unseen}"
+
+
+def _limit(hold_from: int | None, block_from: int | None) -> str:
+    """From how many events on a coil is no more released, and what is decided then."""
+    limits = ((hold_from, "hold"), (block_from, "block"))
+    known = [(count, decision) for count, decision in limits if count is not None]
+    return " ({1} from {0})".format(*min(known)) if known else ""
 
 
 def _too_many(rules: CountRules, counts: Counter[Severity], decision: str) -> Iterator[str]:
@@ -140,17 +167,9 @@ def _too_many(rules: CountRules, counts: Counter[Severity], decision: str) -> It
             yield f"{_events(counts[severity], severity)} ({decision} from {limit})"
 
 
-def _fine(counts: Counter[Severity], cameras: Sequence[CameraCoverage], holes: Sequence[Hole]) -> str:
-    found = [
-        _events(counts[severity], severity)
-        for severity in ("severe", "moderate", "minor")
-        if counts[severity]
-    ]
-    unseen = _dark(cameras) + _frameless(holes)
-    if found:
-        return f"within the limits: {', '.join(found)}{unseen}"
-    whole = not holes and all(camera.share >= WHOLE_SHARE for camera in cameras)
-    return f"no defect found{', everything inspected' if whole else unseen}"
+def _percent(share: float) -> str:
+    """A share of inspected strip, rounded down: what is too little must not read as enough."""
+    return f"{math.floor(share * 1_000) / 1_000:.1%}"
 
 
 def _dark(cameras: Sequence[CameraCoverage]) -> str:

@@ -24,9 +24,12 @@ DECIMALS = 3
 class JoiningSettings(BaseModel):
     """How far apart the findings of one defect may lie.
 
+    An event's severity follows from its area, so joining decides grades, too.
+
     Attributes:
-        along_gap_mm: along the strip, where scratches and rolled-in defects break off and go on.
-        across_gap_mm: across the strip.
+        along_gap_mm: along the strip, where scratches and rolled-in defects break off and go on. More where
+            one scratch is counted as several events, less where neighbours become one.
+        across_gap_mm: likewise, across the strip.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingest.simulation.truth import PlantedDefect
-from workers.coil.records import DefectEvent
+from workers.coil.records import CoilReport, DefectEvent
+from workers.report.event_order import numbered_events
 from workers.report.score_records import Recall, Score
 
 
@@ -18,8 +19,14 @@ class ScoreTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def score_tables(score: Score) -> tuple[ScoreTable, ...]:
-    """The tables of a score, the headline first; lists with nothing in them are left out."""
+def score_tables(score: Score, report: CoilReport) -> tuple[ScoreTable, ...]:
+    """The tables of a score, the headline first; lists with nothing in them are left out.
+
+    Args:
+        score: what came out.
+        report: that was scored; its events have the numbers of its page.
+    """
+    numbers = {event.id: str(number) for number, event in numbered_events(report)}
     tables = (
         ScoreTable("Score", ("measure", "value"), _headline(score)),
         _recall_table("Recall by size", score.by_size),
@@ -33,13 +40,14 @@ def score_tables(score: Score) -> tuple[ScoreTable, ...]:
             "Split defects",
             ("defect", "events"),
             tuple(
-                (str(item.defect), " ".join(_short(event) for event in item.events)) for item in score.split
+                (str(item.defect), " ".join(sorted((numbers[event] for event in item.events), key=int)))
+                for item in score.split
             ),
         ),
         ScoreTable(
             "Merged defects",
             ("event", "defects"),
-            tuple((_short(item.event), " ".join(map(str, item.defects))) for item in score.merged),
+            tuple((numbers[item.event], " ".join(map(str, item.defects))) for item in score.merged),
         ),
         ScoreTable(
             "Missed defects",
@@ -53,7 +61,7 @@ def score_tables(score: Score) -> tuple[ScoreTable, ...]:
             "False events",
             ("event", "severity", "at m", "across mm", "size mm", "area mm²", "score"),
             tuple(
-                (_short(event.id), event.severity, *_place(event), f"{event.score:.2f}")
+                (numbers[event.id], event.severity, *_place(event), f"{event.score:.2f}")
                 for event in score.false_events
             ),
         ),
@@ -92,10 +100,6 @@ def _place(thing: DefectEvent | PlantedDefect) -> tuple[str, str, str, str]:
         f"{thing.length_mm:.0f} x {thing.width_mm:.0f}",
         f"{thing.area_mm2:.0f}",
     )
-
-
-def _short(event: str) -> str:
-    return event[:8]
 
 
 def _number(value: float | None) -> str:

@@ -22,7 +22,8 @@ from workers.report.html_report import html_report
 from workers.report.json_report import read_report, report_json
 
 REPORT_FILE = "report.json"
-FILES = ("events.csv", "report.html", "delivery.json", REPORT_FILE)
+DELIVERY_FILE = "delivery.json"
+FILES = ("events.csv", "report.html", DELIVERY_FILE, REPORT_FILE)
 """In the order in which they are written: where the last one is, the others are."""
 RUN_PREFIX = "run-"
 REVISION_PREFIX = "revision-"
@@ -112,6 +113,21 @@ class ReportStore:
                 return read_report(data)
         which = f"run {run} of coil {coil}" if run is not None else f"coil {coil}"
         raise ReportNotFoundError(f"no finished report of {which} on line {line} in {self._root}")
+
+    def delivery(self, line: str, coil: str, run: int) -> Delivery | None:
+        """How the frames of a run's report travelled; None where the store does not say.
+
+        Raises:
+            BadNameError: line, coil or run cannot name a folder.
+            BadReportError: the file there is no such account.
+            StoreError: the store could not be read.
+        """
+        path = f"{self.folder(line, coil, run)}/{DELIVERY_FILE}"
+        data = self._get(path)
+        try:
+            return None if data is None else Delivery.from_json(data)
+        except BadRecordError as error:
+            raise BadReportError(f"{path}: {error}") from None
 
     def coils(self) -> tuple[CoilSummary, ...]:
         """Every finished report in one line each, by line, coil and run; damaged ones are only logged.

@@ -20,6 +20,7 @@ class FrameLoopSettings(BaseModel):
     """Batches of the frame worker.
 
     Attributes:
+        group: Kafka consumer group of the frame workers; another one reads all retained frames again.
         batch_frames: most frames in one inspector call. Fewer cost calls (2-6 ms each), more cost latency
             and make the work that a killed worker repeats longer.
         batch_bytes: most encoded bytes in one inspector call; one larger frame travels alone.
@@ -27,6 +28,7 @@ class FrameLoopSettings(BaseModel):
         batches_in_flight: inspector calls under way at once. Two keep an inspector busy while the last
             batch is committed.
         inspection_timeout_s: how long an inspector may take over one call before another one is asked.
+        poll_s: longest wait for frames while nothing is under inspection; what is there is taken at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,9 +46,14 @@ class CoilLoopSettings(BaseModel):
     """When a coil ends.
 
     Attributes:
-        grace_s: how long after every camera has closed missing frames are waited for.
-        idle_s: after how long without any record an open coil is closed.
-        live_view_s: how often the live view of a coil is refreshed.
+        group: Kafka consumer group of the coil workers; another one reads all retained inspections again.
+        grace_s: how long missing frames are waited for in silence, once every camera has ended. More where
+            inspectors may be away for longer, less to have the report of a coil with holes sooner.
+        idle_s: after how long without any record an open coil is closed. More than the longest stop of the
+            line, or a strip that stands still is reported as an unfinished coil, and revised as it runs on.
+        live_view_s: how often the live view of a coil is refreshed at most.
+        poll_s: longest wait for inspections in one step; what is there is taken at once.
+        poll_records: most inspections in one step. More make reading back faster, and each step longer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -39,7 +39,9 @@ def test_no_frame_of_a_longer_coil_stays(tmp_path: Path) -> None:
     assert not list((tmp_path / "masks" / "right").iterdir())
 
 
-@pytest.mark.parametrize("own", ["line.toml", "left/000000.png", "masks/right/000000.png"])
+@pytest.mark.parametrize(
+    "own", ["line.toml", "left/000000.png", "masks/right/000000.png", "a.png", "drive/a.jpg"]
+)
 def test_a_line_of_the_users_own_is_left_as_it_is(tmp_path: Path, own: str) -> None:
     file = tmp_path / own
     file.parent.mkdir(parents=True, exist_ok=True)

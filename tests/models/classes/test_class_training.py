@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.classes import training
-from models.classes.data import ClassData, gather_classes
+from models.classes.data import ClassData, gather_classes, read_steel
 from models.classes.recipe import SHIPPED, ClassRecipe, load_class_recipe
 from models.classes.training import ClassRun, train_classes
 from models.classes.weights import load_classifier
@@ -66,7 +66,33 @@ def test_test_images_and_missing_classes_are_refused(tmp_path: Path) -> None:
     recipe = recipe_of(labels=labels)
     for folder, problem in (("test", "holds test images"), ("other", "In_61"), ("dark", "none of")):
         with pytest.raises(TrainingError, match=problem):
-            gather_classes(recipe, [tmp_path / folder], None, {}, tmp_path / "maps")
+            read_steel(recipe, [tmp_path / folder], {})
+
+
+def test_how_many_images_are_marked_is_told(tmp_path: Path) -> None:
+    from tests.models.classes.test_images import write  # noqa: PLC0415
+
+    recipe = recipe_of(
+        labels={
+            "In": {"defect_class": "dark", "validation_share": 0.5},
+            "Sc": {"defect_class": "bright", "validation_share": 0.5},
+        },
+        block=1,
+        map_models=(),
+    )
+    for name in ("In_1", "In_2", "Sc_1", "Sc_2"):
+        write(tmp_path / "steel" / "images" / f"{name}.png")
+    told: list[tuple[int, int]] = []
+
+    steel = read_steel(recipe, [tmp_path / "steel"], {})
+    data = gather_classes(
+        recipe, steel, None, tmp_path / "maps", lambda done, total: told.append((done, total))
+    )
+
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    for marked, side in ((data.train, "train"), (data.validation, "validation")):
+        assert [image.name for image in marked] == [image.name for image in steel.sides[side]]
+        assert all(image.masks for image in marked)
 
 
 @pytest.mark.parametrize("name", shipped_recipes(SHIPPED))

@@ -112,6 +112,24 @@ def test_a_folder_without_images(coilwatch: Coilwatch, tmp_path: Path, command: 
     assert ".png" in ran.error
 
 
+def test_segment_hints_at_images_in_sub_folders(coilwatch: Coilwatch, frames: Path, tmp_path: Path) -> None:
+    ran = coilwatch("segment", tmp_path, "--output", tmp_path / "out")
+    assert ran.code == 1
+    assert ran.error.endswith(f".tiff; there are some in {frames}, name one such folder")
+
+
+@pytest.mark.parametrize(
+    "assignment", ["inspection.treshold=9", "model.name=nothing"], ids=["key", "weights"]
+)
+def test_segment_makes_no_folder_for_settings_that_are_wrong(
+    coilwatch: Coilwatch, frames: Path, tmp_path: Path, assignment: str
+) -> None:
+    ran = coilwatch("--set", assignment, "segment", frames, "--output", tmp_path / "out")
+    assert ran.code == 1
+    assert ran.error
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_unreadable_images(coilwatch: Coilwatch, tmp_path: Path) -> None:
     (tmp_path / "only.png").write_bytes(_png(_steel())[:100])
     ran = coilwatch("inspect", tmp_path, "--coil", "C1", "--output", tmp_path / "out")

@@ -78,3 +78,5 @@ def test_test_images_end_it(coilwatch: Coilwatch, recipe: Path, steel: Path, tmp
     ran = coilwatch("train-classes", recipe, "--data", folder, "--output", tmp_path / "run")
     assert ran.code == 1
     assert "holds test images" in ran.err
+    assert "simulated strip" not in ran.err
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import webbrowser
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ from orchestration.cli import browser
 from orchestration.cli.segmentation import map_names
 from tests.orchestration.cli.conftest import Coilwatch
 from tests.workers.report import example
+from workers.report.delivery import Delivery
 from workers.report.json_report import report_json
+from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.redis_client import redis_client
 
@@ -116,12 +119,43 @@ def test_a_report_as_html(coilwatch: Coilwatch, reports: Path) -> None:
     assert ran.out.lower().startswith("<!doctype html>")
 
 
+def test_a_report_as_html_is_the_stored_page(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    coil = example.coil()
+    location = ReportStore(str(tmp_path)).write(coil, Delivery(frames_sent=188))
+    ran = coilwatch("report", coil.coil, "--reports", tmp_path, "--format", "html")
+    assert ran.out.encode() == (Path(location.folder) / "report.html").read_bytes()
+
+
 def test_a_report_as_a_table(coilwatch: Coilwatch, reports: Path) -> None:
     coil = example.coil()
     ran = coilwatch("report", coil.coil, "--reports", reports)
     assert ran.code == 0
     assert coil.grade.decision.upper() in ran.out
     assert all(reason in ran.out for reason in coil.grade.reasons)
+
+
+def test_the_worst_events_of_a_table_are_those_of_the_page(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    events = [
+        example.event(at, 100, severity="moderate", area_mm2=9_000 - at) for at in range(0, 6_000, 1_000)
+    ]
+    coil = example.report(*events, example.event(500, 300, severity="severe", area_mm2=10))
+    ReportStore(str(tmp_path)).write(coil, Delivery())
+    ran = coilwatch("report", coil.coil, "--reports", tmp_path)
+    rows = [line.split("│")[1].strip() for line in ran.out.splitlines() if line.startswith("│")]
+    assert rows == ["2", "1", "3", "4", "5"]
+
+
+def test_what_was_not_inspected_never_reads_as_all(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    ReportStore(str(tmp_path)).write(example.report(coverage_share=0.9996), Delivery())
+    for arguments in (("report", "C-1042"), ("coils",)):
+        assert "99.96 %" in coilwatch(*arguments, "--reports", tmp_path).out
+
+
+def test_a_table_names_a_revision(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    store = ReportStore(str(tmp_path))
+    for revision, shown in ((1, "run 1 on line-1"), (2, "run 1, revision 2, on line-1")):
+        store.write(example.report(revision=revision), Delivery())
+        assert f"Coil C-1042 {shown}: HOLD" in coilwatch("report", "C-1042", "--reports", tmp_path).out
 
 
 def test_coils_lists_reports_where_nothing_runs(coilwatch: Coilwatch, reports: Path) -> None:
@@ -160,7 +194,7 @@ def test_coils_of_an_empty_store_says_what_to_do(coilwatch: Coilwatch, tmp_path:
     ran = coilwatch("coils", "--reports", tmp_path)
     assert ran.code == 0
     assert ran.out == ""
-    assert "coilwatch demo" in ran.err
+    assert ran.err == f"No coils in {tmp_path}. Try: coilwatch demo\n"
 
 
 def test_settings_show_origins_and_mask_secrets(
@@ -208,11 +242,17 @@ def test_maps_have_the_size_and_the_names_of_their_images(
     assert sizes == {"a.png.png": (100, 130), "a.jpg.png": (100, 120), "wide [1].png": (90, 300)}
 
 
+def test_the_version_is_that_of_the_installation(coilwatch: Coilwatch) -> None:
+    ran = coilwatch("--version")
+    assert (ran.code, ran.out) == (0, f"coilwatch {version('coilwatch')}\n")
+
+
 def test_segment_of_one_image(coilwatch: Coilwatch, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "one.png"), np.full((40, 50), 90, np.uint8))
     ran = coilwatch("segment", tmp_path / "one.png", "--output", tmp_path / "maps")
     assert ran.code == 0
     assert cv2.imread(str(tmp_path / "maps/one.png"), cv2.IMREAD_UNCHANGED).shape == (40, 50)
+    assert f"1 saliency map in {tmp_path / 'maps'}, 0 images unreadable" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,11 @@ def test_a_row_says_which_values_its_option_takes(command: str, option: str, val
     assert row.split(" | ")[-2] == values
 
 
+def test_an_argument_has_the_name_that_its_help_shows(coilwatch: Coilwatch) -> None:
+    assert "ID" in coilwatch("dead-letters", "show", "--help").out
+    assert "| `ID` | Id of the letter. |" in reference()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_teaches_by_an_example(coilwatch: Coilwatch, name: str) -> None:
     ran = coilwatch(name, "--help")

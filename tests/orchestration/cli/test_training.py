@@ -88,6 +88,30 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --strip DIR --output DIR"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--data", "nowhere"), "no images in nowhere/images"),
+        (("--data", "steel", "--device", "bad"), "no device bad"),
+    ],
+    ids=["steel", "device"],
+)
+def test_no_strip_is_written_for_what_cannot_train(
+    coilwatch: Coilwatch,
+    steel: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(steel.parent)
+    recipe = written(steel.parent, strip_share=0.5, settings="strip_tiles = 4")
+    ran = coilwatch(*TRAIN, recipe, *arguments, "-o", "run")
+    assert ran.code == 1
+    assert ran.error.startswith(message)
+    assert "simulated strip" not in ran.err
+    assert not (steel.parent / "run").exists()
+
+
 def test_strip_of_other_settings_is_written_anew(coilwatch: Coilwatch, steel: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "strip-6.unfinished" / "images").mkdir(parents=True)
     (tmp_path / "run" / "strip-6.unfinished" / "images" / "99999.png").touch()

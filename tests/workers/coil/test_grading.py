@@ -96,7 +96,14 @@ def test_a_class_may_have_areas_of_its_own(tmp_path: Path) -> None:
     ("areas", "decision", "reason"),
     [
         ((), "release", "no defect found, everything inspected"),
-        ((10, 60), "release", "within the limits: 1 moderate event, 1 minor event"),
+        (
+            (10, 60),
+            "release",
+            (
+                "within the limits: 0 severe events (hold from 1), 1 moderate event (hold from 2), "
+                "1 minor event; everything inspected"
+            ),
+        ),
         ((60, 60), "hold", "2 moderate events (hold from 2)"),
         ((500,), "hold", "1 severe event (hold from 1)"),
         ((500, 500, 500), "block", "3 severe events (block from 3)"),
@@ -110,6 +117,37 @@ def test_counts_decide(tmp_path: Path, areas: tuple[float, ...], decision: str, 
 
     assert grade.decision == decision
     assert grade.reasons[0] == reason
+
+
+@pytest.mark.parametrize(
+    ("hold", "block", "limits"),
+    [
+        ("severe_events = 2", "", "0 severe events (hold from 2), 1 moderate event"),
+        ("", "severe_events = 3", "0 severe events (block from 3), 1 moderate event"),
+        (
+            "severe_events = 3\nmoderate_events = 5",
+            "severe_events = 2",
+            "0 severe events (block from 2), 1 m",
+        ),
+        ("", "", "within the limits: 1 moderate event;"),
+    ],
+    ids=["hold", "block", "the nearer one", "none"],
+)
+def test_the_limits_of_a_coil_within_them_are_named(
+    tmp_path: Path, hold: str, block: str, limits: str
+) -> None:
+    head, _, _ = GOOD.partition("[hold]")
+    text = f"{head}[hold]\n{hold}\n[block]\n{block}\n[coverage]\nleast_share = 0.9\n"
+    (reason,) = GradingRules.load(written(tmp_path, text)).grade(events(60), [coverage()], "complete").reasons
+    assert limits in reason
+
+
+def test_what_was_inspected_stands_beside_its_limit() -> None:
+    cameras = [coverage(0.99799), coverage(1.0)]
+    (reason,) = RULES.grade(events(10), cameras, "complete", (HOLE,)).reasons
+    assert reason.endswith(
+        "1 minor event; at least 99.7% of each camera inspected (hold below 99.5%); 1 stretch without a frame"
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,13 @@ def test_kinds_are_told_by_the_class_of_their_largest_event() -> None:
         example.event(at, 100, defect_class=name)
         for at, name in ((100, "inclusion"), (910, "inclusion"), (2_000, "patch"))
     ]
-    found = score(example.report(small, *others), truth(*planted))
+    report = example.report(small, *others)
+    found = score(report, truth(*planted))
     assert [(one.kind, one.defect_class, one.defects) for one in found.classes] == [
         ("slag-inclusion", "inclusion", 2),
         ("slag-inclusion", "patch", 1),
     ]
-    assert "Taken for" in [table.title for table in score_tables(found)]
+    assert "Taken for" in [table.title for table in score_tables(found, report)]
 
 
 def test_a_perfect_report() -> None:
@@ -150,7 +151,7 @@ def test_nothing_planted_and_nothing_found() -> None:
     assert found.recall.share == 1
     assert found.events_per_defect is None
     assert found.mean_position_error_mm is None
-    assert [table.title for table in score_tables(found)] == ["Score"]
+    assert [table.title for table in score_tables(found, example.report())] == ["Score"]
 
 
 boxes = st.tuples(st.floats(0, 2_000), st.floats(60, 900), st.floats(1, 300), st.floats(1, 100))
@@ -196,12 +197,13 @@ def test_a_defect_ends_where_it_begins_or_behind(start: float, end: float, along
 
 
 def test_tables_have_a_cell_for_every_column() -> None:
+    report = example.report(
+        example.event(9_000, 500),
+        example.event(100, 100, 200),
+        *(example.event(5_000 + at, 300, 400, 8) for at in (800, 0)),
+    )
     found = score(
-        example.report(
-            example.event(100, 100, 200),
-            example.event(9_000, 500),
-            *(example.event(5_000 + at, 300, 400, 8) for at in (0, 800)),
-        ),
+        report,
         truth(
             defect(0, 100, 100, 120),
             defect(1, 260, 100, 40),
@@ -209,7 +211,7 @@ def test_tables_have_a_cell_for_every_column() -> None:
             defect(3, 5_000, 300, 2_000, 8),
         ),
     )
-    tables = score_tables(found)
+    tables = score_tables(found, report)
     assert [table.title for table in tables] == [
         "Score",
         "Recall by size",
@@ -222,3 +224,7 @@ def test_tables_have_a_cell_for_every_column() -> None:
     ]
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
     assert tables[0].rows[0] == ("found of those 10 mm and longer", "3 of 4 (75%)")
+    rows = {table.title: table.rows for table in tables}
+    assert rows["Split defects"] == (("3", "2 3"),)
+    assert rows["Merged defects"] == (("1", "0 1"),)
+    assert [row[0] for row in rows["False events"]] == ["4"]

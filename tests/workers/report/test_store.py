@@ -35,6 +35,21 @@ def test_what_is_written_is_read(place: str) -> None:
     assert location.digest == hashlib.blake2b(report_json(example.coil()), digest_size=16).hexdigest()
 
 
+def test_how_the_frames_travelled_is_read(place: str) -> None:
+    reports = ReportStore(place)
+    assert reports.delivery("line-1", "C-1042", 1) is None
+    reports.write(example.coil(), Delivery(frames_sent=7))
+    assert reports.delivery("line-1", "C-1042", 1) == Delivery(frames_sent=7)
+
+
+def test_an_account_of_delivery_that_is_none_is_named(tmp_path: Path) -> None:
+    reports = ReportStore(str(tmp_path))
+    file = Path(reports.write(example.coil(), Delivery()).folder) / "delivery.json"
+    file.write_text('{"frames_sent": -1}')
+    with pytest.raises(BadReportError, match=r"delivery\.json: Delivery: frames_sent"):
+        reports.delivery("line-1", "C-1042", 1)
+
+
 def revised(revision: int) -> CoilReport:
     return example.coil().model_copy(update={"revision": revision})
 
