@@ -27,7 +27,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 PointMm = tuple[Millimetres, Millimetres]
 """(along_mm, across_mm)."""
 
-Area = Annotated[float, Field(ge=0, le=MAX_MM**2, allow_inf_nan=False)]
+Area = Annotated[float, Field(ge=0, le=(2 * MAX_MM) ** 2, allow_inf_nan=False)]
 Place = Annotated[int, Field(ge=-MAX_SIDE_PX, le=MAX_SIDE_PX)]
 """A row or column."""
 PixelCount = Annotated[int, Field(ge=0, le=MAX_SIDE_PX**2)]

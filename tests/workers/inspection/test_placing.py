@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from ingest.records import FrameHeader
+from ingest.records import MAX_MM, MAX_SIDE_PX, FrameHeader
 from tests.workers.inspection.segmentations import frame, strip
 from tests.workers.inspection.strategies import headers, regions
 from workers.inspection.placing import finding_id, place
@@ -99,6 +99,16 @@ def test_positions_carry_no_float_noise() -> None:
     (finding,) = place(header(along_mm=0.1, mm_per_row=0.1), result).findings
 
     assert (finding.start_mm, finding.end_mm) == (1.1, 1.5)
+
+
+def test_a_region_over_the_largest_frame_is_placed() -> None:
+    side = MAX_SIDE_PX
+    head = header(
+        along_mm=-MAX_MM, across_mm=-MAX_MM, mm_per_row=1e3, mm_per_column=1e3, height=side, width=side
+    )
+    whole = REGION.model_copy(update={"area_px": side**2, "bottom": side, "right": side})
+    (found,) = place(head, FrameResult(status="inspected", model=MODEL, regions=(whole,))).findings
+    assert found.area_mm2 == (side * 1e3) ** 2
 
 
 @settings(max_examples=300, deadline=None)
