@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from models.networks.blocks import ConvBnRelu, pointwise, scaled, side_output, upsample
 from models.networks.efficientnet_lite0 import EfficientNetLite0, encoder_input
-from models.networks.normalisation import at_own_contrast
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 
 CHANNELS = 48
@@ -85,8 +84,6 @@ class CoilNet(SaliencyNetwork):
         width: factor on all channels.
         channels: of the decoder at width 1.
         refinement: False to end with the coarse map.
-        own_contrast: sees each image at its own mean and deviation. What ImageNet has trained expects about
-            that much contrast, of which half of the steel images have less than a third.
         pretrained: ImageNet weights for the encoder; only at width 1.
     """
 
@@ -100,11 +97,9 @@ class CoilNet(SaliencyNetwork):
         in_channels: int = 3,
         channels: int = CHANNELS,
         refinement: bool = True,
-        own_contrast: bool = False,
         pretrained: bool = False,
     ) -> None:
         super().__init__(in_channels)
-        self.own_contrast = own_contrast
         self.backbone = EfficientNetLite0(width, in_channels=in_channels, taps=TAPS, pretrained=pretrained)
         skips = self.backbone.channels
         deep, fine = scaled(channels, width), scaled(channels // 3, width)
@@ -118,8 +113,6 @@ class CoilNet(SaliencyNetwork):
         self.refinement = Refinement(fine) if refinement else None
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
-        if self.own_contrast:
-            images = at_own_contrast(images)
         features = self.backbone(encoder_input(images))
         decoded = [self.context(features[-1])]
         for stage, skip in zip(self.stages, reversed(features[:-1]), strict=True):

@@ -7,11 +7,7 @@ from torch import Tensor
 
 MEAN = 0.4669
 STANDARD_DEVIATION = 0.2437
-"""Of SD-saliency-900, as its papers give them. An image's own are for networks that have learnt what clean
-tiles look like at theirs."""
-
-LEAST_DEVIATION = 8 / 255 / STANDARD_DEVIATION
-"""Of an image at its own contrast, 8 grey levels: the grain of clean strip has less, and grows no further."""
+"""Of SD-saliency-900, as its papers give them. Never an image's own: a clean tile must stay a clean tile."""
 
 COLOURS = 3
 """The published networks take colour; grey is repeated."""
@@ -29,9 +25,3 @@ def network_input(pixels: Tensor, channels: int = COLOURS) -> Tensor:
     """
     scaled = (pixels.to(torch.float32) / 255.0 - MEAN) / STANDARD_DEVIATION
     return scaled.unsqueeze(1).expand(-1, channels, -1, -1)
-
-
-def at_own_contrast(images: Tensor) -> Tensor:
-    """Return normalised images (N, C, H, W) less the mean of each, over its deviation."""
-    deviations, means = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
-    return (images - means) / deviations.clamp_min(LEAST_DEVIATION)

@@ -99,8 +99,6 @@ class Phase(Record):
         order: of images with masks: "drawn" takes any at any time, "epochs" each once before any comes again.
         taught_share: share of the batch that is unlabelled steel with a teacher's maps, soft, in the place of
             masks, as in KD-SCFNet; each is the mean over the eight turns of its image.
-        own_contrast: the network sees each image at its own mean and deviation, as a CoilNet alone can; if in
-            the last phase, so does the one that comes out.
         loss: instead of the recipe's.
         prune: takes channels away first; from here on nothing decays by activity.
     """
@@ -121,7 +119,6 @@ class Phase(Record):
     multi_scale_px: tuple[Positive, ...] = ()
     order: Literal["drawn", "epochs"] = "drawn"
     taught_share: Share = 0.0
-    own_contrast: bool = False
     loss: Losses = ()
     prune: Pruning | None = None
 

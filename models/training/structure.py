@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from models.errors import TrainingError
 from models.networks.build import build
-from models.networks.coilnet import CoilNet
 from models.networks.csnet import CSNet
 from models.networks.outputs import SaliencyNetwork
 from models.training.recipe import Recipe
@@ -35,20 +33,7 @@ def structure_of(recipe: Recipe, network: nn.Module) -> tuple[float, dict[str, K
     """Return the width and the knobs that `build` makes a network of these channels from."""
     if recipe.prunes and isinstance(network, CSNet):
         return 1.0, _pruned_knobs(recipe, str(network.channels))
-    own = {"own_contrast": True} if isinstance(network, CoilNet) and network.own_contrast else {}
-    return recipe.width, {**recipe.structure_knobs, **own}
-
-
-def show_at_own_contrast(network: nn.Module, *, own: bool) -> None:
-    """Have a network see images at their own contrast from now on, or not.
-
-    Raises:
-        TrainingError: it cannot.
-    """
-    if isinstance(network, CoilNet):
-        network.own_contrast = own
-    elif own:
-        raise TrainingError(f"own_contrast: {type(network).__name__} sees no image at its own contrast")
+    return recipe.width, recipe.structure_knobs
 
 
 def _pruned_knobs(recipe: Recipe, channels: str) -> dict[str, Knob]:

@@ -29,7 +29,7 @@ from models.training.recipe import Phase, Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.sharing import Member, PenalisedNetwork, shared_pass
 from models.training.state import Progress, load_state, save_state, saved_progress
-from models.training.structure import build_for, show_at_own_contrast
+from models.training.structure import build_for
 from models.training.watching import Standing, StepReport, Watcher
 
 MAX_LOST_STEPS = 20
@@ -108,8 +108,6 @@ class Trainer:
         for watcher in watching:
             watcher.on_start(self.progress.step)
         steps = range(self.progress.step, self.recipe.total_steps)
-        if steps:
-            self._show(self.recipe.phase_at(steps.start)[0])
         loader = step_loader(self._batches, steps, workers=self._loaders, pinned=self._execution.on_gpu)
         for batch in loader:
             phase, step_in_phase = self.recipe.phase_at(self.progress.step)
@@ -151,7 +149,6 @@ class Trainer:
         first = 0
         for phase in self.recipe.phases:
             try:
-                self._show(phase)
                 # Seeded by its number: the phase meets the same batch again.
                 self._batches[first]
                 first += phase.steps
@@ -163,13 +160,7 @@ class Trainer:
             except ModelsError as error:
                 raise TrainingError(f"recipe {self.recipe.name}, phase {phase.name}: {error}") from error
 
-    def _show(self, phase: Phase) -> None:
-        own = phase.own_contrast or bool(self.recipe.knobs.get("own_contrast"))
-        for network in (self.network, self.average):
-            show_at_own_contrast(network, own=own)
-
     def _begin(self, phase: Phase) -> None:
-        self._show(phase)
         # A later phase serves the recipe's aim better, even where its score starts lower.
         self.progress.best_score = -1.0
         if phase.prune is None:

@@ -84,16 +84,6 @@ def test_sides_go_from_fine_to_deep(network: CoilNet) -> None:
     torch.testing.assert_close(steps, steps[..., :1].expand_as(steps), atol=1e-4, rtol=1e-3)
 
 
-def test_at_own_contrast_light_and_contrast_of_an_image_change_nothing(network: CoilNet) -> None:
-    images = shown(2)
-    network.own_contrast = True
-    with torch.inference_mode():
-        expected = network(images).final
-        torch.testing.assert_close(network(images * 0.4 + 0.7).final, expected, atol=1e-3, rtol=1e-3)
-        network.own_contrast = False
-        assert not torch.allclose(network(images * 0.4 + 0.7).final, expected, atol=1e-3, rtol=1e-3)
-
-
 def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() -> None:
     with torch.device("meta"):
         large, small = build("coilnet-m"), build("coilnet-s")

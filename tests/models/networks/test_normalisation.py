@@ -1,6 +1,6 @@
 import torch
 
-from models.networks.normalisation import MEAN, STANDARD_DEVIATION, at_own_contrast, network_input
+from models.networks.normalisation import MEAN, STANDARD_DEVIATION, network_input
 
 
 def test_grey_is_repeated_and_normalised_by_constants() -> None:
@@ -16,10 +16,3 @@ def test_a_tile_is_never_stretched_to_its_own_range() -> None:
     flat, textured = torch.full((1, 4, 4), 100), torch.full((1, 4, 4), 100)
     textured[0, 0, 0] = 255
     assert torch.equal(network_input(flat)[..., 1:, :], network_input(textured)[..., 1:, :])
-
-
-def test_at_its_own_contrast_an_image_has_mean_0_and_deviation_1_but_grain_grows_no_further() -> None:
-    wave = torch.arange(64).remainder(2).view(1, 8, 8) * 2.0 - 1
-    for deviation, expected in ((8, 1.0), (60, 1.0), (2, 0.25), (0, 0.0)):
-        found = at_own_contrast(network_input(100 + deviation * wave))
-        torch.testing.assert_close(found, (expected * wave).expand(1, 3, 8, 8), atol=1e-4, rtol=0)

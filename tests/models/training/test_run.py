@@ -97,17 +97,6 @@ def test_weights_for_comparison_say_how_they_are_normalised(steel: Path) -> None
     assert info.data.endswith(", normalised as imagenet")
 
 
-def test_weights_of_a_last_phase_at_own_contrast_see_images_so(steel: Path) -> None:
-    phases = phase_of(1), phase_of(1, name="b", own_contrast=True)
-    recipe = recipe_of(*phases, network="coilnet-m", width=0.25, held_out_share=0.25)
-    run = TrainingRun(recipe, steel, steel.parent / "run", COMMAND, device="cpu")
-    run_training(run)
-    network, info = load(run.weights)
-    assert info.knobs == {"own_contrast": True}
-    scores = score_samples(network, run.data().held_out_steel, normalisation("steel"), torch.device("cpu"))
-    assert info.metrics["held-out steel mae"] == pytest.approx(scores.mae, abs=1e-4)
-
-
 def test_a_student_learns_from_the_maps_of_a_teacher(steel: Path, tmp_path: Path) -> None:
     first = run_of(steel)
     run_training(first)

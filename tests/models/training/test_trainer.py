@@ -100,18 +100,12 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path, optim
             },
             {},
         ),
-        ({"network": "coilnet-m", "width": 0.25}, {"own_contrast": True}),
         (
             {"loss": {"kind": "dice"}},
             {"multi_scale_px": [32, 64], "order": "epochs"},
         ),
     ],
-    ids=[
-        "dropout",
-        "dynamic decay and channels last",
-        "own contrast",
-        "sizes, order and outlines by progress",
-    ],
+    ids=["dropout", "dynamic decay and channels last", "sizes, order and outlines by progress"],
 )
 def test_whatever_chance_or_time_decides_is_taken_up_again(
     tmp_path: Path, settings: dict[str, Any], phase: dict[str, Any]
@@ -225,7 +219,6 @@ def test_a_lost_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
         ({"multi_scale_px": (32, 50)}, r"phase 1: .*got \(1, 3, 50, 50\)"),
         ({"loss": {"map_weights": (1.0, 0.5)}}, "phase 1: expected a weight for each of 4 maps, got 2"),
         ({"prune": {}}, "phase 1: expected a CSNet to prune, got SCFNet"),
-        ({"own_contrast": True}, "phase 1: own_contrast: SCFNet sees no image at its own contrast"),
         (
             {"augmentation": [{"kind": "zoom-crop", "size_px": 96}]},
             r"phase 1: expected augmented images \(32, 32\), got \(96, 96\)",
@@ -235,7 +228,7 @@ def test_a_lost_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
             "phase 1: expected images of at least 96 px a side, got 64x64",
         ),
     ],
-    ids=["size", "scales", "maps", "prune", "own contrast", "augmented size", "crop"],
+    ids=["size", "scales", "maps", "prune", "augmented size", "crop"],
 )
 def test_what_a_later_phase_cannot_do_is_told_before_the_first(
     tmp_path: Path, phase: dict[str, Any], message: str
