@@ -101,7 +101,9 @@ def train(
     _check_needed(chosen, strip, unlabelled, teacher)
     # Strip takes minutes to write: a folder or a device that cannot be used is told of before.
     split_steel(chosen, data)
-    execution(device, low_precision=False)
+    # The GPUs of several processes may be other machines'.
+    if processes == 1:
+        execution(device, low_precision=False)
     made_folder(output)
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)

@@ -195,6 +195,18 @@ def test_what_cannot_be_trained_is_one_line(
     assert message in ran.error
 
 
+def test_gpus_of_several_processes_may_be_other_machines(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(training, "_train_shared", lambda run, _: shared.append(run.run.device))
+    monkeypatch.setattr(training, "_say_what_came_out", lambda _: None)
+    arguments = ("--data", steel, "--device", "cuda", "--processes", 2, "-o", tmp_path / "run")
+    assert coilwatch(*TRAIN, written(tmp_path), *arguments).code == 0
+    assert shared == ["cuda"]
+
+
 @pytest.mark.parametrize(
     ("device", "processes", "loaders"),
     [("auto", 1, 15), ("cuda", 4, 3), ("cuda", 32, 1), ("cpu", 1, 0)],
