@@ -90,9 +90,9 @@ def export(
     Example: coilwatch dead-letters export --coil C1234 -o letters/
     """
     _check_selection(ids, coil, everything=everything)
-    connection = _connection(context)
+    opened = _topic(context)
     made_folder(output)
-    with DeadLetters(connection) as topic:
+    with opened as topic:
         box = topic.box()
         chosen = _selected(box, ids, coil)
         with frames_progress() as progress:
