@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from kafka import KafkaAdminClient
 
 from ingest.kafka import KafkaConnection
@@ -19,6 +20,10 @@ DATA_VARIABLE = "COILWATCH_DATA"
 
 # Ray reads how clusters are entered once, when any test first imports it; `ray_local` says the same.
 os.environ["RAY_AUTH_MODE"] = "token"
+
+# A busy machine makes no example fail: how long one takes is the timeout's.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
