@@ -15,8 +15,8 @@ TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(5), 401))
 
 BINS = 10
 DECIMALS = 4
-THRESHOLD_DECIMALS = 3
-"""As many as a confidence is said with."""
+CONFIDENCE_DECIMALS = 3
+"""Of a confidence as it is said: more would say more than calibration can, and differ between processors."""
 MOST_CONFIDENCE = 0.99
 """A threshold above it would call nearly everything unknown, whatever the validation images say."""
 
@@ -66,7 +66,7 @@ def fit_temperature(logits: Logits, targets: Targets) -> float:
 
 def is_named(confidences: Logits, threshold: float) -> NDArray[np.bool_]:
     """Whether confidences `(N,)` reach a threshold as they are said, rounded."""
-    reached: NDArray[np.bool_] = np.round(confidences, THRESHOLD_DECIMALS) >= threshold
+    reached: NDArray[np.bool_] = np.round(confidences, CONFIDENCE_DECIMALS) >= threshold
     return reached
 
 
@@ -79,7 +79,7 @@ def choose_threshold(confidences: Logits, right: NDArray[np.bool_], least_precis
         least_precision: of all findings that are named at the returned confidence.
     """
     # Rounded down, so that the one at the threshold stays in.
-    scale = 10**THRESHOLD_DECIMALS
+    scale = 10**CONFIDENCE_DECIMALS
     tried = np.unique(np.floor(confidences * scale) / scale).tolist()
     good = (one for one in tried if right[is_named(confidences, one)].mean() >= least_precision)
     return min(MOST_CONFIDENCE, next(good, MOST_CONFIDENCE))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.classes.calibration import probabilities
+from models.classes.calibration import CONFIDENCE_DECIMALS, probabilities
 from models.classes.crops import CROP_PX, cut_crop, window_of
 from models.classes.network import ClassNetwork
 from models.classes.weights import ClassifierInfo, load_classifier, locate_classifier
@@ -24,9 +24,6 @@ UNKNOWN = "unknown"
 """The class of a finding that the classifier is not sure of."""
 
 DEFAULT = "steel-classes"
-
-DECIMALS = 3
-"""Of a confidence: more would say more than calibration can, and differ between processors."""
 
 IDENTITY = "openvino cpu fp32"
 """One back end and precision everywhere: a finding costs little, and its class should not depend on more."""
@@ -107,7 +104,7 @@ class Classifier:
         shares = self.shares(pixels, mask, top, left)
         likeliest = int(np.argmax(shares))
         # Rounded before it is compared, so that what is said and what is named never disagree.
-        confidence = round(float(shares[likeliest]), DECIMALS)
+        confidence = round(float(shares[likeliest]), CONFIDENCE_DECIMALS)
         sure = confidence >= self._info.least_confidence
         return Classified(self.classes[likeliest] if sure else UNKNOWN, confidence)
 

@@ -121,7 +121,7 @@ def _stretches(names: Iterable[str]) -> list[list[str]]:
 
 
 def _text_and_number(name: str) -> tuple[str, int]:
-    """The number that a name ends with, and what stands before it; -1 and nothing where there is none."""
+    """What stands before the number at the end of a name, and that number; nothing and -1 without one."""
     digits = _NUMBER.search(name)
     return (name[: digits.start()], int(digits.group())) if digits else ("", -1)
 
