@@ -33,7 +33,7 @@ coilwatch --set {EXAMPLE}=40 inspect strip/
 blocks a coil in the [grading rules](report.md#what-decides). `px` are pixels of a frame, `mm` millimetres of
 strip, `s` seconds. A setting without a default is None, that is, has no value, until it is set.
 
-This page is made from the settings themselves by `scripts/settings-docs`."""
+This page is made from the settings themselves by `scripts/reference-docs`."""
 
 ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n     +.+)*)", re.MULTILINE)
 """A line of a docstring's `Attributes`, and what is indented further below it."""

@@ -14,7 +14,7 @@ HEAD = """# The command line
 
 `coilwatch [OPTIONS] COMMAND [OPTIONS]`; `coilwatch COMMAND --help` says the same. Results go to standard
 output, everything else to standard error. What `--set` takes stands in [settings.md](settings.md).
-This page is made from the help texts by `scripts/cli-docs`.
+This page is made from the help texts by `scripts/reference-docs`.
 """
 
 

@@ -17,7 +17,7 @@ def row(setting: str) -> list[str]:
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "run scripts/settings-docs"
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run scripts/reference-docs"
 
 
 @pytest.mark.parametrize("setting", [key for key, _ in leaves(Settings())])

@@ -14,7 +14,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "run scripts/cli-docs"
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run scripts/reference-docs"
 
 
 @pytest.mark.parametrize(
