@@ -58,15 +58,23 @@ class StructureLoss(nn.Module):
     Args:
         bce: weight of weighted cross entropy.
         iou: weight of weighted overlap.
+        gamma: weight of a pixel that differs wholly from its surroundings, beside the 1 that every pixel
+            has; 0 leaves plain cross entropy and overlap, which here has a gradient where nothing is marked.
         map_weights: of every map, the final one first; without, every map counts 1.
     """
 
     def __init__(
-        self, bce: float = 1.0, iou: float = 1.0, *, map_weights: Sequence[float] | None = None
+        self,
+        bce: float = 1.0,
+        iou: float = 1.0,
+        *,
+        gamma: float = GAMMA,
+        map_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.bce = bce
         self.iou = iou
+        self.gamma = gamma
         self.map_weights = map_weights
 
     def forward(self, outputs: SaliencyOutputs, targets: Tensor) -> Tensor:
@@ -75,7 +83,7 @@ class StructureLoss(nn.Module):
         Raises:
             TrainingError: another number of map weights than of maps.
         """
-        weights = outline_weights(targets)
+        weights = outline_weights(targets, gamma=self.gamma)
 
         def of_map(logits: Tensor) -> Tensor:
             return structure_loss(logits, targets, weights, bce=self.bce, iou=self.iou)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.losses import EdgeHoldLoss, HybridLoss, ScfnetLoss, SsimPadding, StructureLoss, TileLoss
 from models.losses.dice import SCFNET_MAP_WEIGHTS
 from models.losses.edge_hold import POSITIVE_WEIGHT, SALIENCY_SHARE
+from models.losses.structure import GAMMA
 from models.networks.outputs import SaliencyOutputs
 from models.training.record import Positive, Record, Share
 
@@ -112,12 +113,15 @@ class StructureTerm(_Term):
     Attributes:
         bce: weight of cross entropy.
         iou: weight of the overlap term.
+        gamma: weight of a pixel that differs wholly from its surroundings, beside the 1 that every pixel has;
+            0 leaves plain cross entropy and overlap, which here has a gradient where nothing is marked.
         map_weights: of every supervised map, the final one first; all 1 without.
     """
 
     kind: Literal["structure"] = "structure"
     bce: Weight = 1.0
     iou: Weight = 1.0
+    gamma: Weight = GAMMA
     map_weights: MapWeights = ()
 
     @property
@@ -125,7 +129,7 @@ class StructureTerm(_Term):
         return (self.bce, self.iou)
 
     def make(self) -> nn.Module:
-        return StructureLoss(self.bce, self.iou, map_weights=self.map_weights or None)
+        return StructureLoss(self.bce, self.iou, gamma=self.gamma, map_weights=self.map_weights or None)
 
 
 class TileTerm(_Term):

@@ -57,10 +57,13 @@ class TrainingData:
                 state.update(sample.mask.tobytes())
         return state.hexdigest()
 
-    @property
-    def description(self) -> str:
-        """What trained, in words, with the digest of all of it."""
-        text = f"{len(self.steel)} images of {self.source}"
+    def all_steel(self) -> list[Sample]:
+        """What trains and what chooses."""
+        return [*self.steel, *self.held_out_steel]
+
+    def described(self, *, all_steel: bool = False) -> str:
+        """Say what trained, the held-out steel at last too or not, with the digest of all of it."""
+        text = f"{len(self.all_steel() if all_steel else self.steel)} images of {self.source}"
         if self.strip:
             text += f" and {len(self.strip)} tiles of simulated strip"
         if self.unlabelled:

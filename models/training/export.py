@@ -45,7 +45,10 @@ class Exporter(Watcher):
     def on_score(self, standing: Standing, network: SaliencyNetwork) -> None:
         if not standing.is_best:
             return
-        metrics = {"held-out steel iou": standing.steel.iou, "held-out steel mae": standing.steel.mae}
+        metrics: dict[str, float] = {}
+        if not standing.seen:
+            metrics["held-out steel iou"] = standing.steel.iou
+            metrics["held-out steel mae"] = standing.steel.mae
         if standing.strip is not None:
             metrics["held-out strip iou"] = standing.strip.iou
             metrics["held-out clean strip false share"] = standing.strip.clean_false_share

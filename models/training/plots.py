@@ -47,7 +47,7 @@ def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylabel("held-out IoU")
     at = [line["step"] for line in scores]
     for kind, colour in (("steel", CURVE), ("strip", STRIP_CURVE)):
-        values = [line[kind]["iou"] if kind in line else float("nan") for line in scores]
+        values = [line[kind]["iou"] if _tells(line, kind) else float("nan") for line in scores]
         if any(kind in line for line in scores):
             axes.plot(at, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=kind)
     best = [line for line in scores if line["best"]][-1:]
@@ -55,6 +55,11 @@ def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
         axes.axvline(line["step"], color=INK, linewidth=0.8, label=f"kept: step {line['step']}")
     if scores:
         axes.legend(fontsize=8, frameon=False, loc="lower right")
+
+
+def _tells(line: Mapping[str, Any], kind: str) -> bool:
+    """Whether a scoring has a figure of a kind, and of samples that do not train."""
+    return kind in line and not (kind == "steel" and line["seen"])
 
 
 def _grid(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:

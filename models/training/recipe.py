@@ -100,6 +100,10 @@ class Phase(Record):
         taught_share: share of the batch that is unlabelled steel with a teacher's maps, soft, in the place of
             masks, as in KD-SCFNet; each is the mean over the eight turns of its image.
         loss: instead of the recipe's.
+        average: of weights, that is scored and exported: "recent" ones by the recipe's `ema_decay`, or all of
+            the "phase" alike, as in stochastic weight averaging, for a rate that stays high (Izmailov et al.,
+            UAI 2018; each step as in Cha et al., "SWAD", NeurIPS 2021).
+        all_steel: what is held out trains, too; nothing is left to choose by, so the end counts.
         prune: takes channels away first; from here on nothing decays by activity.
     """
 
@@ -120,6 +124,8 @@ class Phase(Record):
     order: Literal["drawn", "epochs"] = "drawn"
     taught_share: Share = 0.0
     loss: Losses = ()
+    average: Literal["recent", "phase"] = "recent"
+    all_steel: bool = False
     prune: Pruning | None = None
 
     @model_validator(mode="after")
@@ -214,6 +220,9 @@ class Recipe(Record):
     def _consistent(self) -> Self:
         if self.fold is not None and self.fold >= self.folds:
             raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
+        seen = any(phase.all_steel for phase in self.phases)
+        if seen and (self.fold is not None or self.gate):
+            raise ValueError("all_steel: expected held-out steel for a fold or a gate's threshold, got none")
         if not self.loss:
             raise ValueError("loss: expected at least one")
         if self.gate and self.sharpness != 1:

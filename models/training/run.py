@@ -116,7 +116,8 @@ def run_training(run: TrainingRun, watchers: Sequence[Watcher] = (), member: Mem
     with alone(run.output) if member.is_first else nullcontext():
         data = run.data(report)
         threshold = _gate_threshold(run.recipe, data, where.device)
-        exporter = Exporter(run.weights, run.recipe, data.description, run.command, threshold)
+        described = data.described(all_steel=run.recipe.phases[-1].all_steel)
+        exporter = Exporter(run.weights, run.recipe, described, run.command, threshold)
         trainer = Trainer(run.recipe, data, run.output, where, loaders=run.loaders, member=member)
         trainer.train(RunLog(run.output), exporter, *watchers)
         if member.is_first:

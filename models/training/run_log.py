@@ -55,6 +55,7 @@ class RunLog(Watcher):
                 "phase": standing.phase,
                 "score": standing.score,
                 "best": standing.is_best,
+                "seen": standing.seen,
                 "steel": asdict(standing.steel),
                 **({} if standing.strip is None else {"strip": asdict(standing.strip)}),
             }

@@ -189,7 +189,7 @@ class Trainer:
         if self._finite_gradient():
             self.progress.lost_steps = 0
             self.optimizer.step()
-            self._update_average()
+            self._update_average(phase, step_in_phase)
         else:
             self._lose_step(statistics)
         return float(loss.detach())
@@ -226,26 +226,31 @@ class Trainer:
             raise TrainingError(f"{MAX_LOST_STEPS} steps in a row had no finite gradient")
 
     @torch.no_grad()
-    def _update_average(self) -> None:
-        # Early weights are poor company: the average looks back over at most a tenth of the steps so far.
-        decay = min(self.recipe.ema_decay, 1 - 10 / (self.progress.step + 10))
+    def _update_average(self, phase: Phase, step_in_phase: int) -> None:
+        if phase.average == "phase":
+            decay = 1 - 1 / (step_in_phase + 1)
+        else:
+            # Early weights are poor company: the average looks back over at most a tenth of the steps so far.
+            decay = min(self.recipe.ema_decay, 1 - 10 / (self.progress.step + 10))
         current = self.network.state_dict()
         for name, tensor in self.average.state_dict().items():
             if tensor.is_floating_point():
                 tensor.lerp_(current[name], 1 - decay)
 
     def _score_and_save(self, phase: Phase, step_in_phase: int, watching: tuple[Watcher, ...]) -> None:
-        scores_now = step_in_phase + 1 == phase.steps or self.progress.step % self.recipe.score_every == 0
+        ends = step_in_phase + 1 == phase.steps
+        scores_now = ends or self.progress.step % self.recipe.score_every == 0
         if scores_now:
-            self._score(phase, watching)
+            self._score(phase, watching, chooses=ends or not phase.all_steel)
         if scores_now or time.monotonic() - self._saved_at > SAVE_EVERY_S:
             save_state(self.folder, self.network, self.average, self.optimizer, self.progress)
             self._saved_at = time.monotonic()
 
-    def _score(self, phase: Phase, watching: tuple[Watcher, ...]) -> None:
+    def _score(self, phase: Phase, watching: tuple[Watcher, ...], *, chooses: bool) -> None:
         strip = self._scores(self.data.held_out_strip) if self.data.held_out_strip else None
-        standing = Standing(self.progress.step, phase.name, self._scores(self.data.held_out_steel), strip)
-        if standing.score > self.progress.best_score:
+        steel = self._scores(self.data.held_out_steel)
+        standing = Standing(self.progress.step, phase.name, steel, strip, seen=phase.all_steel)
+        if chooses and standing.score > self.progress.best_score:
             self.progress.best_score = standing.score
             standing = replace(standing, is_best=True)
         for watcher in watching:

@@ -37,6 +37,7 @@ class Standing:
         steel: scores on held-out steel.
         strip: scores on held-out strip, where there is strip.
         is_best: whether the score is the best so far of its phase.
+        seen: whether that steel trains in this phase, so that its scores say nothing of other steel.
     """
 
     step: int
@@ -44,6 +45,7 @@ class Standing:
     steel: Scores
     strip: Scores | None
     is_best: bool = False
+    seen: bool = False
 
     @property
     def score(self) -> float:

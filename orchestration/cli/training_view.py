@@ -94,7 +94,8 @@ class TrainingView(Watcher):
             self._scores = f", best {figures} at {standing.step}"
             self._bars.update(self._task, note=self._loss_text + self._scores)
         best = ", best so far" if standing.is_best else ""
-        say(f"step {standing.step} ({standing.phase}): {self._loss_text}, held-out {figures}{best}")
+        of = "on steel that trains" if standing.seen else "held-out"
+        say(f"step {standing.step} ({standing.phase}): {self._loss_text}, {of} {figures}{best}")
 
     @property
     def _loss_text(self) -> str:
@@ -141,4 +142,5 @@ def _show_line(line: Mapping[str, Any], view: TrainingView, recipe: Recipe) -> N
         view.on_step(StepReport(line["step"], recipe.total_steps, line["phase"], line["loss"], line["rate"]))
     else:
         strip = Scores(**line["strip"]) if "strip" in line else None
-        view.scored(Standing(line["step"], line["phase"], Scores(**line["steel"]), strip, line["best"]))
+        steel = Scores(**line["steel"])
+        view.scored(Standing(line["step"], line["phase"], steel, strip, line["best"], line["seen"]))

@@ -56,6 +56,22 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda logits: of(logits, random_targets()), random_logits())
 
 
+def test_without_weight_of_outlines_every_pixel_counts_alike_and_clean_tiles_have_a_gradient() -> None:
+    targets = torch.zeros(1, 1, 32, 32)
+    targets[..., 8:20, 4:28] = 1
+    logits = torch.randn(targets.shape, generator=torch.Generator().manual_seed(2))
+    found = logits.sigmoid()
+    overlap = ((found * targets).sum() + 1) / ((found + targets - found * targets).sum() + 1)
+    expected = functional.binary_cross_entropy_with_logits(logits, targets) + 1 - overlap
+    plain = StructureLoss(gamma=0.0)(SaliencyOutputs(logits, ()), targets)
+    assert float(plain) == pytest.approx(float(expected), abs=1e-6)
+
+    clean = (targets * 0 - 3).requires_grad_()
+    StructureLoss(bce=0.0, gamma=0.0)(SaliencyOutputs(clean, ()), targets * 0).backward()
+    assert clean.grad is not None
+    assert float(clean.grad.min()) > 0
+
+
 def test_maps_have_their_weights() -> None:
     logits, targets = random_logits(), random_targets()
     outputs = SaliencyOutputs(logits, (logits,))

@@ -68,6 +68,15 @@ def test_epochs_show_every_image_before_any_comes_again() -> None:
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
+def test_what_is_held_out_may_train_in_a_phase() -> None:
+    recipe = recipe_of(
+        phase_of(2, batch=7, order="epochs"), phase_of(2, name="b", batch=7, order="epochs", all_steel=True)
+    )
+    batches = names_of(recipe, 4)
+    assert [("Pa_90" in batch) for batch in batches] == [False, False, True, True]
+    assert all(len(set(batch)) == 7 for batch in batches[2:])
+
+
 def test_processes_share_an_epoch() -> None:
     recipe = recipe_of(phase_of(3, batch=2, order="epochs"))
     parts = [names_of(recipe, 3, Member(rank, 2)) for rank in range(2)]

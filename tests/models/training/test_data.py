@@ -31,7 +31,7 @@ def test_samples_are_split_and_described(steel: Path, strip: Path) -> None:
     assert [len(part) for part in (data.steel, data.held_out_steel, data.strip, data.held_out_strip)] == [
         *(8, 2, 3, 2)
     ]
-    assert data.description == (
+    assert data.described() == (
         f"8 images of steel/train and 3 tiles of simulated strip, digest {data.digest}"
     )
     assert gather(recipe, steel, [strip]).digest == data.digest
@@ -91,7 +91,7 @@ def test_unlabelled_steel_is_read_from_folders_in_folders(steel: Path, tmp_path:
     write_sample(other / "first", patch_sample("a", seed=2, side=40))
     data = gather(recipe, steel, unlabelled=[other])
     assert [(sample.name, sample.is_clean) for sample in data.unlabelled] == [("b", True), ("a", True)]
-    assert "and 2 unlabelled images, digest" in data.description
+    assert "and 2 unlabelled images, digest" in data.described()
     with pytest.raises(DatasetError, match="trains on unlabelled steel: expected a folder, got none"):
         gather(recipe, steel)
     with pytest.raises(DatasetError, match="no images in"):

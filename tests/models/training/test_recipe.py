@@ -35,6 +35,14 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
         (GOOD.replace('name = "x"', 'name = "state"'), "name: .*another name than state"),
         (GOOD.replace("[[phases", "sharpness = 4\n[[phases"), "sharpness: .*equal to 3, got 4"),
+        (
+            GOOD.replace("[[phases", "fold = 1\n[[phases") + "all_steel = true\n",
+            "all_steel: expected held-out",
+        ),
+        (
+            GOOD.replace("[[phases", "gate = {}\n[[phases") + "all_steel = true\n",
+            "all_steel: expected held-out",
+        ),
         (GOOD.replace("[[phases", "sharpness = 2\ngate = {}\n[[phases"), "sharpness: a gate has"),
         (GOOD + "strip_share = 0.05\n", "strip_share: 0.05 of a batch of 8 rounds to no image"),
         (GOOD + "min_zoom = 2.0\n", "expected min_zoom up to max_zoom, got 2.0 and 1.6"),
@@ -92,6 +100,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "name that is a path",
         "name of the state",
         "too sharp",
+        "fold of steel that trains",
+        "gate of steel that trains",
         "sharp gate",
         "share of no image",
         "zooms",

@@ -60,6 +60,17 @@ def test_a_run_leaves_weights_log_and_plot(steel: Path) -> None:
     assert all(f"<!-- {words} -->" in plot for words in ("loss", "learning rate", "held-out IoU"))
 
 
+def test_what_trained_at_last_is_not_told_as_held_out(steel: Path) -> None:
+    run = run_of(steel)
+    phases = (phase_of(1), phase_of(1, name="b", all_steel=True))
+    run = replace(run, recipe=run.recipe.model_copy(update={"phases": phases}))
+    run_training(run)
+    _, info = load(run.output / "test.safetensors")
+    assert info.data.startswith("8 images of ")
+    assert info.metrics == {}
+    assert [line["seen"] for line in read_log(run.output) if "score" in line] == [False, True]
+
+
 def test_a_run_that_is_done_stays_as_it_is(steel: Path) -> None:
     run = run_of(steel)
     run_training(run)

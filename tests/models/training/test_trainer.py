@@ -104,8 +104,14 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path: Path, optim
             {"loss": {"kind": "dice"}},
             {"multi_scale_px": [32, 64], "order": "epochs"},
         ),
+        ({}, {"average": "phase", "all_steel": True}),
     ],
-    ids=["dropout", "dynamic decay and channels last", "sizes, order and outlines by progress"],
+    ids=[
+        "dropout",
+        "dynamic decay and channels last",
+        "sizes, order and outlines by progress",
+        "all steps' average",
+    ],
 )
 def test_whatever_chance_or_time_decides_is_taken_up_again(
     tmp_path: Path, settings: dict[str, Any], phase: dict[str, Any]
@@ -152,6 +158,36 @@ def test_steps_are_told_and_the_best_of_each_phase(tmp_path: Path) -> None:
     strip, steel = record.standings[0].strip, record.standings[0].steel
     assert strip is not None
     assert record.standings[0].score == (steel.iou + strip.iou) / 2 - strip.clean_false_share
+
+
+class Weights(Watcher):
+    """Keeps a weight of the trained network after each step."""
+
+    def __init__(self) -> None:
+        self.trainer: Trainer | None = None
+        self.seen: list[torch.Tensor] = []
+
+    def on_step(self, report: StepReport) -> None:  # noqa: ARG002 - the weights alone
+        assert self.trainer is not None
+        self.seen.append(next(self.trainer.network.parameters()).detach().clone())
+
+
+def test_a_phase_may_average_all_of_its_steps(tmp_path: Path) -> None:
+    weights = Weights()
+    recipe = recipe_of(phase_of(2), phase_of(3, name="b", average="phase"))
+    weights.trainer = Trainer(recipe, DATA, tmp_path, CPU)
+    weights.trainer.train(weights)
+    average = next(weights.trainer.average.parameters())
+    torch.testing.assert_close(average, torch.stack(weights.seen[2:]).mean(dim=0))
+    assert not torch.allclose(average, torch.stack(weights.seen).mean(dim=0))
+
+
+def test_of_a_phase_that_trains_on_all_steel_the_end_counts(tmp_path: Path) -> None:
+    record = Record()
+    recipe = recipe_of(phase_of(2), phase_of(3, name="b", all_steel=True), score_every=1)
+    Trainer(recipe, DATA, tmp_path, CPU).train(record)
+    assert [standing.seen for standing in record.standings] == [False, False, True, True, True]
+    assert [standing.is_best for standing in record.standings[2:]] == [False, False, True]
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:

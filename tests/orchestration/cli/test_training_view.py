@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_log_of_other_processes_is_followed(tmp_path: Path, bars: Progress, 
         log.on_score(STANDING, nn.Identity())
     assert bars.tasks[0].completed == 20
     assert said == ["step 20 (a): loss 2.0000, held-out IoU 0.7000, strip 0.6000, best so far"]
+
+
+def test_scores_of_steel_that_trains_are_told_as_such(
+    tmp_path: Path, bars: Progress, said: list[str]
+) -> None:
+    log = RunLog(tmp_path)
+    with following(tmp_path, TrainingView(bars, RECIPE), RECIPE):
+        log.on_score(replace(STANDING, seen=True), nn.Identity())
+    assert said == ["step 20 (a): no loss yet, on steel that trains IoU 0.7000, strip 0.6000, best so far"]
 
 
 def test_a_run_without_a_log_shows_nothing(tmp_path: Path, bars: Progress, said: list[str]) -> None:
