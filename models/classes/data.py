@@ -14,7 +14,7 @@ from models.classes.recipe import ClassRecipe
 from models.errors import TrainingError
 from models.segmenter import Segmenter
 from models.training.data import refuse_test_images
-from models.training.recipe import DIGEST_BYTES
+from models.training.record import DIGEST_BYTES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -10,8 +9,8 @@ from pydantic import Field, model_validator
 
 from models.classes.network import STAGES
 from models.data.steps import AugmentationStep
-from models.training.recipe import DIGEST_BYTES, RunName, find_recipe, parse_recipe
-from models.training.record import Count, Positive, Record, Seed, Share
+from models.training.recipe import RunName, find_recipe, parse_recipe
+from models.training.record import Count, Positive, Record, Seed, Share, settings_digest
 from models.training.schedules import CosineSchedule, Schedule
 
 SHIPPED = Path(__file__).parent.parent / "recipes" / "classes"
@@ -94,8 +93,8 @@ class ClassRecipe(Record):
 
     @property
     def digest(self) -> str:
-        """16 hex digits over every setting: a run goes on with the recipe that it began with."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=DIGEST_BYTES).hexdigest()
+        """Of the settings: a run goes on with the recipe that it began with."""
+        return settings_digest(self)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""

@@ -13,7 +13,8 @@ from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabell
 from models.data.sources import Source, folder_sources, with_noisy_copies
 from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
-from models.training.recipe import DIGEST_BYTES, Recipe
+from models.training.recipe import Recipe
+from models.training.record import DIGEST_BYTES
 
 TEST_FOLDER = "test"
 

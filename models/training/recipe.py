@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -16,13 +15,12 @@ from models.errors import RecipeError
 from models.networks.build import NETWORKS
 from models.training.criterion import HybridTerm, Losses
 from models.training.optimizers import AdamWSettings, OptimizerSettings
-from models.training.record import Count, Positive, Record, Seed, Share
+from models.training.record import Count, Positive, Record, Seed, Share, settings_digest
 from models.training.schedules import CosineSchedule, Schedule
 from models.weights.files import MAX_SHARPNESS, MAX_WIDTH, Knob, Knobs
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
 SUFFIX = ".toml"
-DIGEST_BYTES = 8
 STATE_NAME = "state"
 """Of the file that a run goes on from, beside its weights."""
 
@@ -256,8 +254,8 @@ class Recipe(Record):
 
     @property
     def digest(self) -> str:
-        """16 hex digits over every setting: a run goes on with the recipe that it began with."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=DIGEST_BYTES).hexdigest()
+        """Of the settings: a run goes on with the recipe that it began with."""
+        return settings_digest(self)
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """Return the phase of a step counted from 0, and the step inside that phase."""
