@@ -125,6 +125,8 @@ def test_the_state_is_saved_between_scorings_too(tmp_path: Path, monkeypatch: py
     assert_resumes_exactly(recipe_of(*two_phases(3)), tmp_path, cut_after=2, saved=1)
 
 
+# PyTorch warns where there are fewer cores than such processes.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 def test_batches_made_by_other_processes_train_the_same(tmp_path: Path) -> None:
     recipe = recipe_of(*two_phases(2, 2))
     alone, helped = (Trainer(recipe, DATA, tmp_path / f"{n}", CPU, loaders=n) for n in (0, 2))
