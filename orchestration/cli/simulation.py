@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ingest.errors import BadRecordError
@@ -118,5 +119,5 @@ def _read_truth(path: Path) -> SimulatedTruth:
 def _table(score_table: ScoreTable) -> Table:
     table = Table(*score_table.columns, title=score_table.title)
     for row in score_table.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

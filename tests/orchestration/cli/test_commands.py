@@ -15,8 +15,11 @@ import pytest
 
 from orchestration.cli import browser
 from orchestration.cli.segmentation import map_names
+from orchestration.stack import Stack
+from orchestration.stack.status import PartStatus
 from tests.orchestration.cli.conftest import Coilwatch
 from tests.workers.report import example
+from tests.workers.report.test_scoring import defect, truth
 from workers.report.delivery import Delivery
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
@@ -53,6 +56,20 @@ def test_a_coil_from_simulation_to_score(coilwatch: Coilwatch, tmp_path: Path) -
         "tolerance_mm": 0,
         "smallest_mm": 5,
     }
+
+
+def test_score_shows_a_class_as_it_is_called(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    names = ("[/pit]", "[red]rolled-in[/red]", "<b>")
+    events = [example.event(at * 1000.0, 100, defect_class=name) for at, name in enumerate(names)]
+    planted = truth(*(defect(at, at * 1000.0, 100) for at in range(len(names))))
+    files = tmp_path / "report.json", tmp_path / "truth.json"
+    files[0].write_bytes(report_json(example.report(*events)))
+    files[1].write_bytes(planted.to_json())
+
+    scored = coilwatch("score", *files)
+
+    assert scored.code == 0
+    assert all(name in scored.out for name in names)
 
 
 def test_a_coil_whose_lamp_has_failed_is_held(coilwatch: Coilwatch, strip: Path, tmp_path: Path) -> None:
@@ -219,6 +236,13 @@ def test_status_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None
     ran = coilwatch("--set", f"run_directory={tmp_path}", "status")
     assert ran.code == 1
     assert ran.out.count(" down ") == 4
+
+
+def test_status_shows_an_ipv6_address(coilwatch: Coilwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "[fd00::5]:9092"
+    monkeypatch.setattr(Stack, "status", lambda _: [PartStatus("Kafka", address, "up", "")])
+
+    assert address in coilwatch("status").out
 
 
 def test_down_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None:
