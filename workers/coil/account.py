@@ -285,7 +285,7 @@ class CoilAccount:
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
             strip_right_mm=typical_edge_mm(self._right_edges.values()),
             grade=rules.grade(events, coverage, reason, holes),
-            models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
+            models=tuple(sorted(self._models, key=_by_name)),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
             holes=holes,
@@ -324,6 +324,11 @@ class CoilAccount:
             raise WrongCoilError(
                 f"expected a record of {expected}, got one of {came[0]}/{came[1]} run {came[2]}"
             )
+
+
+def _by_name(model: ModelIdentity) -> tuple[str, ...]:
+    # A digest covers no names: weights that were renamed in mid-coil differ by those alone.
+    return model.name, model.version, model.digest, model.classifier or ""
 
 
 def _across(pair: tuple[CameraBand, CameraAccount]) -> tuple[str, float, str]:

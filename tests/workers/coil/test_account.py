@@ -192,6 +192,19 @@ def test_findings_beyond_the_limit_and_models_show_in_the_report() -> None:
     assert [model.version for model in report.models] == ["0", "1"]
 
 
+def test_models_that_differ_by_their_classifiers_name_alone_stand_in_order() -> None:
+    coil = account()
+    names = (None, *(f"steel {n}" for n in range(9)))
+    for n, name in enumerate(reversed(names)):
+        coil.add(
+            inspection(n, model=ModelIdentity(name="csnet", version="1", digest="ab" * 16, classifier=name))
+        )
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert tuple(model.classifier for model in report.models) == names
+
+
 def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
     coil = account()
     coil.add_opened(opened("left", "right"))
