@@ -102,7 +102,7 @@ def score_command(
         )
     result = score(inspected, planted, tolerance_mm=tolerance_mm, smallest_mm=smallest_mm)
     if output_format == "json":
-        out.print_json(result.model_dump_json())
+        typer.echo(result.model_dump_json(indent=2).encode())
     else:
         for table in score_tables(result, inspected):
             out.print(_table(table))

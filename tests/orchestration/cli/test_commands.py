@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import shutil
+import sys
 import webbrowser
 from importlib.metadata import version
 from pathlib import Path
@@ -128,6 +129,24 @@ def test_a_report_as_csv(coilwatch: Coilwatch, reports: Path) -> None:
     ran = coilwatch("report", example.coil().coil, "--reports", reports, "--format", "csv")
     assert ran.code == 0
     assert len(list(csv.DictReader(io.StringIO(ran.out)))) == len(example.coil().events)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
+def test_a_report_where_the_locale_is_not_utf_8(
+    coilwatch: Coilwatch, reports: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, form: str
+) -> None:
+    named = example.report(example.event(100, 100, defect_class="Riß € Ł"), run=2)
+    ReportStore(str(reports)).write(named, Delivery())
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+
+    assert coilwatch("report", named.coil, "--reports", reports, "--format", form).code == 0
+    sys.stdout.flush()
+
+    # Of a table what can be shown; a file is UTF-8, whoever asks for it.
+    shown = "Ri" if form == "table" else "Riß € Ł"
+    assert shown in written.getvalue().decode(encoding if form == "table" else "utf-8")
 
 
 def test_a_report_as_html(coilwatch: Coilwatch, reports: Path) -> None:
