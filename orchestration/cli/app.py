@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -122,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: those of the process unless told.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As standard error does: what another encoding cannot show is no reason to end a command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with tidying_up_on_sigterm():
             app(arguments, prog_name="coilwatch")

@@ -113,11 +113,11 @@ def _print(scores: SetScores, output_format: Format, predictions: Path) -> None:
     if output_format == "table":
         out.print(_table(scores))
     elif output_format == "json":
-        typer.echo(set_json(scores), nl=False)
+        typer.echo(set_json(scores).encode(), nl=False)
     elif output_format == "csv":
-        typer.echo(set_csv(scores), nl=False)
+        typer.echo(set_csv(scores).encode(), nl=False)
     else:
-        typer.echo(set_latex(scores, predictions.resolve().name), nl=False)
+        typer.echo(set_latex(scores, predictions.resolve().name).encode(), nl=False)
 
 
 def _table(scores: SetScores) -> Table:

@@ -56,10 +56,10 @@ def report(
     elif output_format == "json":
         typer.echo(report_json(found), nl=False)
     elif output_format == "csv":
-        typer.echo(events_csv(found), nl=False)
+        typer.echo(events_csv(found).encode(), nl=False)
     else:
         delivery = store.delivery(found.line, found.coil, found.run)
-        typer.echo(html_report(found, delivery), nl=False)
+        typer.echo(html_report(found, delivery).encode(), nl=False)
 
 
 def coils(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ingest.errors import BadRecordError
@@ -101,7 +102,7 @@ def score_command(
         )
     result = score(inspected, planted, tolerance_mm=tolerance_mm, smallest_mm=smallest_mm)
     if output_format == "json":
-        out.print_json(result.model_dump_json())
+        typer.echo(result.model_dump_json(indent=2).encode())
     else:
         for table in score_tables(result, inspected):
             out.print(_table(table))
@@ -118,5 +119,5 @@ def _read_truth(path: Path) -> SimulatedTruth:
 def _table(score_table: ScoreTable) -> Table:
     table = Table(*score_table.columns, title=score_table.title)
     for row in score_table.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

@@ -49,7 +49,8 @@ def status(context: typer.Context) -> None:
     parts = Stack(state(context).settings).status()
     for part in parts:
         style = HEALTH_STYLE.get(part.health, "white")
-        table.add_row(part.part, part.address, f"[{style}]{part.health}[/{style}]", escape(part.lag))
+        address, lag = map(escape, (part.address, part.lag))
+        table.add_row(part.part, address, f"[{style}]{part.health}[/{style}]", lag)
     out.print(table)
     if any(part.health == "down" for part in parts):
         raise typer.Exit(1)

@@ -285,7 +285,7 @@ class CoilAccount:
             strip_left_mm=typical_edge_mm(self._left_edges.values()),
             strip_right_mm=typical_edge_mm(self._right_edges.values()),
             grade=rules.grade(events, coverage, reason, holes),
-            models=tuple(sorted(self._models, key=lambda m: (m.name, m.version, m.digest))),
+            models=tuple(sorted(self._models, key=_by_name)),
             coverage_share=round(share, SHARE_DECIMALS),
             cameras=coverage,
             holes=holes,
@@ -301,7 +301,7 @@ class CoilAccount:
         if not camera.stands_beside_strip:
             return None
         left, right = (
-            in_order(seen for key, seen in edges.items() if key[0] == band.side and key[1] != band.camera)
+            [in_order([s]) for key, s in edges.items() if key[0] == band.side and key[1] != band.camera]
             for edges in (self._left_edges, self._right_edges)
         )
         return Outlook(band, left, right)
@@ -309,12 +309,13 @@ class CoilAccount:
     def _note_edges(self, record: Inspection) -> None:
         if record.strip_mm <= 0:
             return
-        centre = record.along_mm + record.height * record.mm_per_row / 2
+        length = record.height * record.mm_per_row
+        centre = record.along_mm + length / 2
         camera = record.side, record.camera
         if record.left_edge_mm is not None:
-            self._left_edges[camera].add(centre, record.left_edge_mm)
+            self._left_edges[camera].add(centre, record.left_edge_mm, length)
         if record.right_edge_mm is not None:
-            self._right_edges[camera].add(centre, record.right_edge_mm)
+            self._right_edges[camera].add(centre, record.right_edge_mm, length)
 
     def _check(self, record: CoilRecord) -> None:
         came = (record.line, record.coil, record.run)
@@ -323,6 +324,11 @@ class CoilAccount:
             raise WrongCoilError(
                 f"expected a record of {expected}, got one of {came[0]}/{came[1]} run {came[2]}"
             )
+
+
+def _by_name(model: ModelIdentity) -> tuple[str, ...]:
+    # A digest covers no names: weights that were renamed in mid-coil differ by those alone.
+    return model.name, model.version, model.digest, model.classifier or ""
 
 
 def _across(pair: tuple[CameraBand, CameraAccount]) -> tuple[str, float, str]:

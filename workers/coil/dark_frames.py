@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingest.records import CameraBand
-from workers.coil.strip_edges import Sighting, nearest_edge_mm
+from workers.coil.strip_edges import Sighting, edge_beside_mm
 
 DULL_RIM_MM = 20.0
 """So much of the strip beside its edge may look as dark as the gap. Wider, and a camera whose lamp fails
@@ -21,23 +21,22 @@ class Outlook:
 
     Attributes:
         band: that it looks at.
-        left_edge, right_edge: of the strip, as the others saw them, in order along the strip.
+        left_edges, right_edges: of the strip, as each of the others saw them, in order along the strip.
     """
 
     band: CameraBand
-    left_edge: list[Sighting]
-    right_edge: list[Sighting]
+    left_edges: list[list[Sighting]]
+    right_edges: list[list[Sighting]]
 
     def is_past_strip(self, start_mm: float, end_mm: float) -> bool:
-        """Whether the strip ends before the band, by what the others saw less than a frame away.
+        """Whether the strip ends before the band, by what the others saw in frames beside this one.
 
         Args:
             start_mm: where a frame of this camera begins.
             end_mm: where it ends.
         """
         left, right = (
-            nearest_edge_mm(edge, (start_mm + end_mm) / 2, within_mm=end_mm - start_mm)
-            for edge in (self.left_edge, self.right_edge)
+            edge_beside_mm(edges, start_mm, end_mm) for edges in (self.left_edges, self.right_edges)
         )
         return (left is not None and self.band.right_mm <= left + DULL_RIM_MM) or (
             right is not None and self.band.across_mm >= right - DULL_RIM_MM

@@ -52,6 +52,11 @@ class CoverageRules(_Section):
 
     least_share: Annotated[float, Field(gt=0, le=1)]
 
+    @property
+    def least_percent(self) -> str:
+        """The least share as it was set: 0.9996 is no 100 %."""
+        return f"{100 * self.least_share:.6g}%"
+
 
 class GradingRules(_Section):
     """Thresholds of severity, and how many defects of each a coil may have.
@@ -120,10 +125,8 @@ class GradingRules(_Section):
             yield "no camera has seen the coil"
         for camera in cameras:
             name = f"camera {camera.band.side}/{camera.band.camera}"
-            if camera.share < self.coverage.least_share:
-                needed = (
-                    f"{_percent(camera.share)} inspected, at least {self.coverage.least_share:.1%} needed"
-                )
+            if camera.share < min(self.coverage.least_share, WHOLE_SHARE):
+                needed = f"{_percent(camera.share)} inspected, at least {self.coverage.least_percent} needed"
                 own = [h for h in holes if (h.side, h.camera) == (camera.band.side, camera.band.camera)]
                 yield f"{name}: {needed}{_dark((camera,))}{_frameless(own)}"
             if camera.unreadable or camera.missing:
@@ -145,8 +148,8 @@ class GradingRules(_Section):
         found = [_events(counts[one], one) + limit for one, limit in limits.items() if counts[one] or limit]
         inspected = "everything inspected"
         if not whole:
-            least, needed = _percent(min(camera.share for camera in cameras)), self.coverage.least_share
-            inspected = f"at least {least} of each camera inspected (hold below {needed:.1%})"
+            least, needed = _percent(min(camera.share for camera in cameras)), self.coverage.least_percent
+            inspected = f"at least {least} of each camera inspected (hold below {needed})"
         return f"within the limits: {', '.join(found)}; {inspected}{unseen}"
 
 

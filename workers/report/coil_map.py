@@ -91,11 +91,13 @@ class CoilMap:
     """The whole map.
 
     Attributes:
-        along_mm: length of strip that the map shows, from 0.
+        start_mm: where the map begins: at the head, or before it where anything lies there.
+        along_mm: length of strip that the map shows.
         low_mm, high_mm: borders of the map across the strip.
         strip: the strip between its edges, None where no edge was seen.
     """
 
+    start_mm: float
     along_mm: float
     low_mm: float
     high_mm: float
@@ -114,7 +116,7 @@ class CoilMap:
         """Where a rectangle of the strip lies."""
         across = self.high_mm - self.low_mm
         return Place(
-            x=round(100 * start_mm / self.along_mm, 4),
+            x=round(100 * (start_mm - self.start_mm) / self.along_mm, 4),
             y=round(100 * (left_mm - self.low_mm) / across, 3),
             w=round(100 * (end_mm - start_mm) / self.along_mm, 4),
             h=round(100 * (right_mm - left_mm) / across, 3),
@@ -128,25 +130,22 @@ def coil_map(report: CoilReport, events: Sequence[tuple[int, DefectEvent]]) -> C
         report: whose cameras, edges and holes are drawn.
         events: the numbered events to draw, those to be drawn on top last.
     """
-    along_mm = max(
-        report.length_mm,
-        SHORTEST_EXTENT_MM,
-        *(event.end_mm for _, event in events),
-        *(hole.end_mm for hole in report.holes),
-    )
+    start_mm, end_mm = _along_extent(report, events)
     low_mm, high_mm = _across_extent(report, events)
-    empty = CoilMap(along_mm, low_mm, high_mm, None, (), (), ())
+    empty = CoilMap(start_mm, end_mm - start_mm, low_mm, high_mm, None, (), (), ())
     strip = None
     if report.strip_left_mm is not None and report.strip_right_mm is not None:
         strip = empty.place(0, report.length_mm, report.strip_left_mm, report.strip_right_mm)
     return CoilMap(
-        along_mm=along_mm,
+        start_mm=start_mm,
+        along_mm=empty.along_mm,
         low_mm=low_mm,
         high_mm=high_mm,
         strip=strip,
         sides=tuple(_side_map(empty, side, report, events) for side in _sides(report, events)),
         along_ticks=tuple(
-            Tick(round(100 * at / along_mm, 3), metres(at, digits)) for at, digits in _metre_ticks(along_mm)
+            Tick(round(100 * (at - start_mm) / empty.along_mm, 3), metres(at, digits))
+            for at, digits in _metre_ticks(start_mm, end_mm)
         ),
         across_ticks=tuple(
             Tick(round(100 * (at - low_mm) / (high_mm - low_mm), 3), f"{at:g}")
@@ -162,7 +161,12 @@ def _side_map(
     bands = [
         Band(
             camera.band.camera,
-            empty.place(0, empty.along_mm, camera.band.across_mm, camera.band.right_mm),
+            empty.place(
+                empty.start_mm,
+                empty.start_mm + empty.along_mm,
+                camera.band.across_mm,
+                camera.band.right_mm,
+            ),
         )
         for camera in cameras
     ]
@@ -207,6 +211,15 @@ def _sides(report: CoilReport, events: Sequence[tuple[int, DefectEvent]]) -> lis
     return [side for side in sides if side in present] or ["top"]
 
 
+def _along_extent(report: CoilReport, events: Sequence[tuple[int, DefectEvent]]) -> tuple[float, float]:
+    """First and last millimetre of the map along: the coil, and what lies before its head."""
+    stretches = [(event.start_mm, event.end_mm) for _, event in events]
+    stretches += [(hole.start_mm, hole.end_mm) for hole in report.holes]
+    start_mm = min((start for start, _ in stretches), default=0.0)
+    end_mm = max((end for _, end in stretches), default=0.0)
+    return min(0.0, start_mm), max(report.length_mm, SHORTEST_EXTENT_MM, end_mm)
+
+
 def _across_extent(report: CoilReport, events: Sequence[tuple[int, DefectEvent]]) -> tuple[float, float]:
     """Borders of the map across: whatever reaches furthest, and a margin."""
     borders = [report.strip_left_mm, report.strip_right_mm]
@@ -220,9 +233,9 @@ def _across_extent(report: CoilReport, events: Sequence[tuple[int, DefectEvent]]
     return low_mm - margin, high_mm + margin
 
 
-def _metre_ticks(along_mm: float) -> Iterator[tuple[float, int]]:
+def _metre_ticks(start_mm: float, end_mm: float) -> Iterator[tuple[float, int]]:
     """Ticks along the strip in mm, with the digits their numbers in metres need."""
-    ticks = list(_ticks(0.0, along_mm, ALONG_TICKS))
+    ticks = list(_ticks(start_mm, end_mm, ALONG_TICKS))
     step_m = (ticks[1] - ticks[0]) / 1000 if len(ticks) > 1 else 1.0
     digits = max(0, -math.floor(math.log10(step_m) + 1e-9))
     return ((tick, digits) for tick in ticks)

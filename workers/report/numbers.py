@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 NARROW_SPACE = "\u202f"
 """Thousands are parted by it: a comma would be a decimal point to half of the readers."""
 
@@ -26,10 +28,13 @@ def area(value_mm2: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage that never rounds up to 100: what is missing must show."""
+    """A share as a percentage, rounded down: what is missing must show, and too little not read as enough."""
     if share >= 1:
         return "100 %"
-    return f"{min(share * 100, 99.99):.{2 if share > 0.99 else 1}f} %"
+    digits = 2 if share > 0.99 else 1
+    steps = 10**digits
+    # A share of six decimals may lie below its own step by the rounding of floats.
+    return f"{math.floor(share * 100 * steps + 1e-6) / steps:.{digits}f} %"
 
 
 def count(value: int) -> str:

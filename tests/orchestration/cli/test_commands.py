@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import shutil
+import sys
 import webbrowser
 from importlib.metadata import version
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 
 from orchestration.cli import browser
 from orchestration.cli.segmentation import map_names
+from orchestration.stack import Stack
+from orchestration.stack.status import PartStatus
 from tests.orchestration.cli.conftest import Coilwatch
 from tests.workers.report import example
+from tests.workers.report.test_scoring import defect, truth
 from workers.report.delivery import Delivery
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
@@ -53,6 +57,20 @@ def test_a_coil_from_simulation_to_score(coilwatch: Coilwatch, tmp_path: Path) -
         "tolerance_mm": 0,
         "smallest_mm": 5,
     }
+
+
+def test_score_shows_a_class_as_it_is_called(coilwatch: Coilwatch, tmp_path: Path) -> None:
+    names = ("[/pit]", "[red]rolled-in[/red]", "<b>")
+    events = [example.event(at * 1000.0, 100, defect_class=name) for at, name in enumerate(names)]
+    planted = truth(*(defect(at, at * 1000.0, 100) for at in range(len(names))))
+    files = tmp_path / "report.json", tmp_path / "truth.json"
+    files[0].write_bytes(report_json(example.report(*events)))
+    files[1].write_bytes(planted.to_json())
+
+    scored = coilwatch("score", *files)
+
+    assert scored.code == 0
+    assert all(name in scored.out for name in names)
 
 
 def test_a_coil_whose_lamp_has_failed_is_held(coilwatch: Coilwatch, strip: Path, tmp_path: Path) -> None:
@@ -111,6 +129,24 @@ def test_a_report_as_csv(coilwatch: Coilwatch, reports: Path) -> None:
     ran = coilwatch("report", example.coil().coil, "--reports", reports, "--format", "csv")
     assert ran.code == 0
     assert len(list(csv.DictReader(io.StringIO(ran.out)))) == len(example.coil().events)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("form", ["table", "json", "csv", "html"])
+def test_a_report_where_the_locale_is_not_utf_8(
+    coilwatch: Coilwatch, reports: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, form: str
+) -> None:
+    named = example.report(example.event(100, 100, defect_class="Riß € Ł"), run=2)
+    ReportStore(str(reports)).write(named, Delivery())
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+
+    assert coilwatch("report", named.coil, "--reports", reports, "--format", form).code == 0
+    sys.stdout.flush()
+
+    # Of a table what can be shown; a file is UTF-8, whoever asks for it.
+    shown = "Ri" if form == "table" else "Riß € Ł"
+    assert shown in written.getvalue().decode(encoding if form == "table" else "utf-8")
 
 
 def test_a_report_as_html(coilwatch: Coilwatch, reports: Path) -> None:
@@ -219,6 +255,13 @@ def test_status_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None
     ran = coilwatch("--set", f"run_directory={tmp_path}", "status")
     assert ran.code == 1
     assert ran.out.count(" down ") == 4
+
+
+def test_status_shows_an_ipv6_address(coilwatch: Coilwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "[fd00::5]:9092"
+    monkeypatch.setattr(Stack, "status", lambda _: [PartStatus("Kafka", address, "up", "")])
+
+    assert address in coilwatch("status").out
 
 
 def test_down_where_nothing_runs(coilwatch: Coilwatch, tmp_path: Path) -> None:

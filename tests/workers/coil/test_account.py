@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -191,6 +192,19 @@ def test_findings_beyond_the_limit_and_models_show_in_the_report() -> None:
     assert [model.version for model in report.models] == ["0", "1"]
 
 
+def test_models_that_differ_by_their_classifiers_name_alone_stand_in_order() -> None:
+    coil = account()
+    names = (None, *(f"steel {n}" for n in range(9)))
+    for n, name in enumerate(reversed(names)):
+        coil.add(
+            inspection(n, model=ModelIdentity(name="csnet", version="1", digest="ab" * 16, classifier=name))
+        )
+
+    report = coil.report(coil.close_record("idle"), RULES)
+
+    assert tuple(model.classifier for model in report.models) == names
+
+
 def test_the_coverage_of_a_coil_is_that_of_its_cameras() -> None:
     coil = account()
     coil.add_opened(opened("left", "right"))
@@ -209,8 +223,9 @@ def two_cameras(left: Sequence[Inspection], right: Sequence[Inspection]) -> Coil
     coil.add_opened(opened("left", "right"))
     for record in (*left, *right):
         coil.add(record)
-    coil.add_closed_camera(closed(len(left), "left"))
-    coil.add_closed_camera(closed(len(right), "right"))
+    for camera, frames in (("left", left), ("right", right)):
+        end_mm = frames[-1].along_mm + frames[-1].height * frames[-1].mm_per_row
+        coil.add_closed_camera(closed(len(frames), camera, end_mm=end_mm))
     return coil.report(coil.close_record("complete"), RULES)
 
 
@@ -271,6 +286,41 @@ def test_a_camera_past_a_narrow_strip_holds_nothing(edge_mm: float) -> None:
 
     assert (report.holes, report.coverage_share) == ((), 1)
     assert report.grade.reasons == ("no defect found, everything inspected",)
+
+
+def by_lengths(lengths_mm: Sequence[int], camera: str, **changes: Any) -> list[Inspection]:
+    """Frames of these lengths that adjoin, from the head on."""
+    starts = accumulate(lengths_mm, initial=0)
+    return [
+        inspection(n, camera=camera, along_mm=float(start), height=2 * length, **changes)
+        for n, (start, length) in enumerate(zip(starts, lengths_mm, strict=False))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([1000] * 2, [100] * 20),
+        ([250] * 8, [100] * 20),
+        ([100] * 20, [1000] * 2),
+        ([1000, 900, 100], [500] * 4),
+        ([600, 600, 600, 200], [950, 950, 100]),
+    ],
+    ids=["shorter frames", "not a multiple", "longer frames", "a rest beside long ones", "a rest of its own"],
+)
+def test_frames_of_other_lengths_explain_dark_ones_beside_them(
+    left: Sequence[int], right: Sequence[int]
+) -> None:
+    past = by_lengths(right, "right", left_edge_mm=0.0, right_edge_mm=0.0)
+    sees = by_lengths(left, "left", right_edge_mm=185.0)
+
+    report = two_cameras(sees, past)
+
+    assert [camera.dark for camera in report.cameras] == [0, 0]
+    # Where the left one sees strip to its border, nothing explains what is dark beside that frame alone.
+    sees[0] = by_lengths(left, "left")[0]
+    dark_mm = sum(hole.end_mm - hole.start_mm for hole in two_cameras(sees, past).holes)
+    assert left[0] - 2 * right[0] <= dark_mm <= left[0]
 
 
 @pytest.mark.parametrize(("edge_mm", "dark_frames"), [(215.0, 0), (180.0, 0), (179.0, 3)])

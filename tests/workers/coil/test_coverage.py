@@ -99,7 +99,7 @@ def test_unreadable_neighbours_of_one_cause_are_one_hole() -> None:
 
 def test_dark_frames_are_holes_but_where_the_camera_looks_past_the_strip() -> None:
     account = camera(*map(inspection, (0, 4)), dark(1), dark(2), unreadable(3), frames=5)
-    ends_before = Outlook(BAND, [], [(150.0, -5.0), (250.0, 60.0)])
+    ends_before = Outlook(BAND, [], [[(150.0, -5.0, 100.0), (250.0, 60.0, 100.0)]])
 
     assert [(extent(hole), hole.detail) for hole in account.holes(BAND, 500)] == [
         ((100, 300, 2, "dark"), "frames 1 to 2: no strip to be seen"),

@@ -19,7 +19,7 @@ from tests.workers.coil.records import (
     unreadable,
 )
 from workers.coil.account import CoilAccount
-from workers.coil.grading import GradingRules
+from workers.coil.grading import CoverageRules, GradingRules
 from workers.coil.records import CameraCoverage, CloseReason, DefectEvent, Grade, Hole
 from workers.errors import BadSettingsError
 
@@ -226,6 +226,34 @@ def test_too_little_does_not_read_as_enough() -> None:
     least = rules.coverage.least_share
     (reason,) = rules.grade((), [coverage(share=least - 1e-4)], "complete").reasons
     assert f"{least - 0.001:.1%} inspected, at least {least:.1%} needed" in reason
+
+
+def least_share(share: float) -> GradingRules:
+    return RULES.model_copy(update={"coverage": CoverageRules(least_share=share)})
+
+
+@pytest.mark.parametrize(("share", "percent"), [(1.0, "100%"), (0.9996, "99.96%"), (0.9, "90%")])
+def test_the_limit_of_coverage_reads_as_it_was_set(share: float, percent: str) -> None:
+    few = [coverage(share=0.5)]
+    (held,) = least_share(share).grade((), few, "complete").reasons
+    (released,) = least_share(0.4).grade(events(1), few, "complete").reasons
+
+    assert held == f"camera top/left: 50.0% inspected, at least {percent} needed"
+    assert "(hold below 40%)" in released
+
+
+@pytest.mark.parametrize("mm_per_row", [1 / 3, 0.7 / 3, 0.5])
+@pytest.mark.parametrize("frames", [1, 7])
+def test_a_coil_that_was_seen_whole_is_released_by_any_limit(mm_per_row: float, frames: int) -> None:
+    account, length = CoilAccount(LINE, COIL, 1), 200 * mm_per_row
+    account.add_opened(opened())
+    for n in range(frames):
+        account.add(inspection(n, along_mm=n * length, mm_per_row=mm_per_row))
+    account.add_closed_camera(closed(frames, end_mm=frames * length))
+
+    report = account.report(account.close_record("complete"), least_share(1.0))
+
+    assert (report.grade.decision, report.holes) == ("release", ())
 
 
 def test_the_grade_of_whole_coils() -> None:

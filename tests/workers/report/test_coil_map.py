@@ -5,6 +5,7 @@ import pytest
 from tests.workers.report import example
 from workers.report.coil_map import Place, coil_map
 from workers.report.event_order import numbered_events
+from workers.report.html_report import html_report
 
 
 def test_an_event_lies_where_it_is_on_the_strip() -> None:
@@ -26,6 +27,23 @@ def test_a_hole_covers_the_band_of_its_camera() -> None:
     assert (hole.place.y, hole.place.h) == (first_band.y, first_band.h)
     assert hole.place.x == pytest.approx(100 * 6_400 / 24_000, abs=0.001)
     assert "frames 25 to 26 never arrived" in hole.label
+
+
+def test_what_lies_before_the_head_is_on_the_map() -> None:
+    hole = example.report().holes[0].model_copy(update={"start_mm": -6_000.0, "end_mm": -5_500.0})
+    report = example.report(example.event(-3_000, 450, 1_200), example.event(6_000, 450), holes=(hole,))
+
+    chart = coil_map(report, numbered_events(report))
+
+    assert (chart.start_mm, chart.along_mm) == (-6_000, 30_000)
+    (before, behind), (gap,) = chart.sides[0].markers, chart.sides[0].holes
+    assert (gap.place.x, before.place.x, before.place.w, behind.place.x) == (0, 10, 4, 40)
+    assert chart.strip is not None
+    assert (chart.strip.x, chart.strip.w) == (20, 80)
+    assert {tick.label: tick.at for tick in chart.along_ticks}["0"] == 20
+    page = html_report(report)
+    assert 'data-start-mm="-6000.0" data-along-mm="30000.0"' in page
+    assert 'viewBox="-6000.0 ' in page
 
 
 def test_both_sides_share_one_scale() -> None:

@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   const map = byId("map"), scroller = byId("scroller"), canvas = byId("canvas"), axis = byId("axis");
   const panel = byId("panel"), tip = byId("tip"), overview = byId("overview"), view = byId("window");
-  const alongMm = Number(map.dataset.alongMm), acrossMm = Number(map.dataset.acrossMm);
+  const startMm = Number(map.dataset.startMm), alongMm = Number(map.dataset.alongMm), acrossMm = Number(map.dataset.acrossMm);
   const sides = [...map.querySelectorAll(".side")];
   const markers = [...map.querySelectorAll(".marker")].sort((a, b) => a.dataset.number - b.dataset.number);
   const markerOf = new Map(markers.map((marker) => [marker.dataset.number, marker]));
@@ -44,13 +44,14 @@
   };
 
   const draw = () => {
-    const width = scroller.clientWidth * zoom, step = tickStep(), metres = alongMm / 1000;
+    const width = scroller.clientWidth * zoom, step = tickStep(), start = startMm / 1000, metres = alongMm / 1000;
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-    const first = Math.max(0, Math.floor(scroller.scrollLeft / width * metres / step));
-    const last = Math.min(Math.floor(metres / step + 1e-9), Math.ceil((scroller.scrollLeft + scroller.clientWidth) / width * metres / step));
+    const shownFrom = start + scroller.scrollLeft / width * metres, shownTo = shownFrom + metres / zoom;
+    const first = Math.max(Math.ceil(start / step - 1e-9), Math.floor(shownFrom / step));
+    const last = Math.min(Math.floor((start + metres) / step + 1e-9), Math.ceil(shownTo / step));
     const labels = [], lines = sides.map(() => []);
     for (let index = first; index <= last; index += 1) {
-      const left = `${index * step / metres * 100}%`;
+      const left = `${(index * step - start) / metres * 100}%`;
       const label = make("span", "", (index * step).toFixed(digits));
       label.style.left = left;
       labels.push(label);
