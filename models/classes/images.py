@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from models.classes.crops import Grey, Mask
 from models.classes.recipe import Label
-from models.data.folders import IMAGE_SUFFIXES, class_of, masks_by_stem, read_grey
+from models.data.folders import class_of, masks_by_stem
 from models.errors import DatasetError
+from models.image_files import is_image, read_levels, read_mask
 
 Side = Literal["train", "validation", "held back"]
 
@@ -64,14 +65,13 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
     such as `In_12`. A mask of equal name in `masks` beside `images` is read with it.
 
     Raises:
-        DatasetError: no image of any label, an unreadable file, or a mask of another size.
+        DatasetError: no image of any label, or a mask of another size.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
     found = [
         (path, label)
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.parent.name != "masks"
-        and (label := _label_of(path, labels))
+        if is_image(path) and path.parent.name != "masks" and (label := _label_of(path, labels))
     ]
     if not found:
         raise DatasetError(f"no labelled images in {folder}: expected any of {', '.join(labels)}")
@@ -145,10 +145,10 @@ def _label_of(path: Path, labels: Mapping[str, Label]) -> str:
 
 
 def _read(path: Path, mask_path: Path | None, label: str, defect_class: str) -> LabelledImage:
-    pixels = read_grey(path)
+    pixels = read_levels(path)
     if mask_path is None:
         return LabelledImage(path.stem, label, defect_class, pixels)
-    mask = read_grey(mask_path) >= HALF
+    mask = read_mask(mask_path) >= HALF
     if mask.shape != pixels.shape:
         raise DatasetError(f"mask of {path} should be {pixels.shape}, is {mask.shape}")
     return LabelledImage(path.stem, label, defect_class, pixels, (mask,))

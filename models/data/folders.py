@@ -7,16 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DatasetError
+from models.image_files import IMAGE_SUFFIXES, is_image, read_levels, read_mask
 
 MARKED_OVER = 127
 """A pixel of a mask is marked where it is over this."""
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
 
 _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
 
@@ -42,7 +40,8 @@ def load_samples(folder: Path) -> list[Sample]:
         folder: holds `images` and `masks`, whose files pair by stem.
 
     Raises:
-        DatasetError: no images, an unreadable file, a missing mask, or a mask of another size.
+        DatasetError: no images, a missing mask, or a mask of another size.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
     return [load_sample(image, mask) for image, mask in pair_files(folder)]
 
@@ -53,7 +52,7 @@ def pair_files(folder: Path) -> list[tuple[Path, Path]]:
     Raises:
         DatasetError: no images, several of one name, or a missing mask.
     """
-    paths = sorted(path for path in (folder / "images").glob("*") if _is_image(path))
+    paths = sorted(path for path in (folder / "images").glob("*") if is_image(path))
     if not paths:
         raise DatasetError(f"no images in {folder / 'images'}")
     masks, of_name = masks_by_stem(folder), Counter(path.stem for path in paths)
@@ -78,9 +77,10 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     """Read an image and its mask, which counts as marked above 127.
 
     Raises:
-        DatasetError: an unreadable file, or a mask of another size.
+        DatasetError: a mask of another size.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
-    image, mask = read_grey(image_path), read_grey(mask_path)
+    image, mask = read_levels(image_path), read_mask(mask_path)
     if image.shape != mask.shape:
         raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
     return Sample(image_path.stem, image, np.where(mask > MARKED_OVER, 255, 0).astype(np.uint8))
@@ -90,12 +90,13 @@ def load_unlabelled(folder: Path) -> list[Sample]:
     """Return the images of a folder and of all in it but `masks`, sorted by path, with nothing marked.
 
     Raises:
-        DatasetError: no images, or an unreadable file.
+        DatasetError: no images.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
-    paths = sorted(path for path in folder.rglob("*") if _is_image(path) and path.parent.name != "masks")
+    paths = sorted(path for path in folder.rglob("*") if is_image(path) and path.parent.name != "masks")
     if not paths:
         raise DatasetError(f"no images in {folder}")
-    images = [read_grey(path) for path in paths]
+    images = [read_levels(path) for path in paths]
     return [Sample(path.stem, image, np.zeros_like(image)) for path, image in zip(paths, images, strict=True)]
 
 
@@ -103,22 +104,6 @@ def class_of(name: str) -> str:
     """Return the class of a sample: the letters of `In_12`, nothing for other names."""
     prefix = _CLASS_PREFIX.match(name)
     return prefix.group() if prefix else ""
-
-
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read an image as grey levels, `(H, W)` uint8, not turned by its EXIF data, as the line reads it.
-
-    Raises:
-        DatasetError: an unreadable file.
-    """
-    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise DatasetError(f"cannot read image {path}")
-    return np.asarray(pixels, dtype=np.uint8)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _mask_rank(path: Path) -> tuple[bool, bool, Path]:

@@ -30,6 +30,7 @@ def test_labels_come_from_folders_and_from_names(tmp_path: Path) -> None:
     write(tmp_path / "surface-scratch" / "4001.jpg")
     write(tmp_path / "surface-scratch" / "images" / "00001.png")
     write(tmp_path / "else" / "1.png")
+    (tmp_path / "surface-scratch" / "._4001.jpg").write_bytes(b"of a Mac")
 
     images = read_labelled(tmp_path, LABELS)
 
