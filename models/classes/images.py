@@ -65,7 +65,7 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
     such as `In_12`. A mask of equal name in `masks` beside `images` is read with it.
 
     Raises:
-        DatasetError: no image of any label, or a mask of another size.
+        DatasetError: no image of any label, a mask of another size, or masks none of which marks enough.
         ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
     found = [
@@ -77,10 +77,13 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
         raise DatasetError(f"no labelled images in {folder}: expected any of {', '.join(labels)}")
     beside = {path.parent for path, _ in found if path.parent.name == "images"}
     masks = {images: masks_by_stem(images.parent) for images in beside}
-    return [
-        _read(path, masks.get(path.parent, {}).get(path.stem), label, labels[label].defect_class)
-        for path, label in found
+    mask_of = [masks.get(path.parent, {}).get(path.stem) for path, _ in found]
+    images = [
+        _read(path, mask, label, labels[label].defect_class)
+        for (path, label), mask in zip(found, mask_of, strict=True)
     ]
+    _refuse_unmarked(folder, images, [mask for mask in mask_of if mask])
+    return images
 
 
 def with_maps(
@@ -152,6 +155,17 @@ def _read(path: Path, mask_path: Path | None, label: str, defect_class: str) -> 
     if mask.shape != pixels.shape:
         raise DatasetError(f"mask of {path} should be {pixels.shape}, is {mask.shape}")
     return LabelledImage(path.stem, label, defect_class, pixels, (mask,))
+
+
+def _refuse_unmarked(folder: Path, images: Sequence[LabelledImage], masks: Sequence[Path]) -> None:
+    """Let no masks of class numbers pass for clean ones, whose images are one finding each as a whole."""
+    if any(mask.any() for image in images for mask in image.masks):
+        return
+    highest = max((int(read_mask(path).max()) for path in masks), default=0)
+    if highest:
+        raise DatasetError(
+            f"{folder}: expected masks marked from {HALF} on, got a highest value of {highest}"
+        )
 
 
 def _block_of(image: LabelledImage, block: int) -> int:

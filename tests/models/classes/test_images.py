@@ -18,9 +18,9 @@ LABELS = {
 }
 
 
-def write(path: Path, side: int = 32) -> None:
+def write(path: Path, side: int = 32, level: int = 200) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.full((side, side), 200, np.uint8))
+    assert cv2.imwrite(str(path), np.full((side, side), level, np.uint8))
 
 
 def test_labels_come_from_folders_and_from_names(tmp_path: Path) -> None:
@@ -57,6 +57,22 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         read_labelled(tmp_path, LABELS)
     with pytest.raises(DatasetError, match="no labelled images"):
         read_labelled(tmp_path / "elsewhere", LABELS)
+
+
+def test_masks_of_class_numbers_are_refused(tmp_path: Path) -> None:
+    for number, level in enumerate((0, 1, 3)):
+        write(tmp_path / "images" / f"In_{number}.png")
+        write(tmp_path / "masks" / f"In_{number}.png", level=level)
+    with pytest.raises(DatasetError, match="expected masks marked from 128 on, got a highest value of 3"):
+        read_labelled(tmp_path, LABELS)
+
+
+def test_masks_that_mark_nothing_make_a_finding_of_the_whole_image(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "In_1.png")
+    write(tmp_path / "masks" / "In_1.png", level=0)
+    (image,) = read_labelled(tmp_path, LABELS)
+    (finding,) = findings_of(image.masks[0])
+    assert finding.mask.shape == (32, 32)
 
 
 def test_images_without_a_mask_get_maps() -> None:
