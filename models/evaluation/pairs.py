@@ -44,10 +44,10 @@ def find_pairs(predictions: Path, masks: Path) -> list[Pair]:
         EvaluationError: an empty folder, one folder twice, a stem of two files, or files that
             do not pair; names the first few.
     """
-    if predictions.resolve() == masks.resolve():
-        raise EvaluationError(f"expected a folder of maps and one of masks, got {shown(masks)} for both")
     maps_by_stem = _single_files(predictions, "maps")
     masks_by_stem = _single_files(masks, "masks")
+    if predictions.resolve() == masks.resolve():
+        raise EvaluationError(f"expected a folder of maps and one of masks, got {shown(masks)} for both")
     faults = [
         f"{len(alone)} {kind} in {shown(folder)} without {other}: {_first_few(alone)}"
         for kind, folder, other, alone in (

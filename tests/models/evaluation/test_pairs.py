@@ -60,6 +60,10 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
         find_pairs(empty, masks)
     with pytest.raises(ImageFileError, match=rf"got {tmp_path}/none: No such file"):
         find_pairs(tmp_path / "none", masks)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(ImageFileError, match=rf"got {circle}: Too many levels of symbolic links"):
+        find_pairs(circle, masks)
 
 
 def test_one_fault_is_said_as_it_is(tmp_path: Path) -> None:
