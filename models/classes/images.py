@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from models.classes.crops import Grey, Mask
 from models.classes.recipe import Label
-from models.data.folders import class_of, masks_by_stem
+from models.data.folders import class_of, images_below, masks_by_stem, refuse_doubles
 from models.errors import DatasetError
-from models.image_files import is_image, read_levels, read_mask
+from models.image_files import read_levels, read_mask
 
 Side = Literal["train", "validation", "held back"]
 
@@ -65,19 +65,17 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
     such as `In_12`. A mask of equal name in `masks` beside `images` is read with it.
 
     Raises:
-        DatasetError: no image of any label, a mask of another size, or masks none of which marks enough.
+        DatasetError: as of `images_below`, no image of any label, two that would take one mask, a mask of
+            another size, or masks none of which marks enough.
         ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
-    found = [
-        (path, label)
-        for path in sorted(folder.rglob("*"))
-        if is_image(path) and path.parent.name != "masks" and (label := _label_of(path, labels))
-    ]
+    found = [(path, label) for path in images_below(folder) if (label := _label_of(path, labels))]
     if not found:
         raise DatasetError(f"no labelled images in {folder}: expected any of {', '.join(labels)}")
     beside = {path.parent for path, _ in found if path.parent.name == "images"}
     masks = {images: masks_by_stem(images.parent) for images in beside}
     mask_of = [masks.get(path.parent, {}).get(path.stem) for path, _ in found]
+    refuse_doubles([path for (path, _), mask in zip(found, mask_of, strict=True) if mask])
     images = [
         _read(path, mask, label, labels[label].defect_class)
         for (path, label), mask in zip(found, mask_of, strict=True)

@@ -55,8 +55,34 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     write(tmp_path / "masks" / "In_1.png", side=16)
     with pytest.raises(DatasetError, match="In_1"):
         read_labelled(tmp_path, LABELS)
-    with pytest.raises(DatasetError, match="no labelled images"):
+    with pytest.raises(
+        DatasetError, match=r"expected a folder that can be read, got .*elsewhere: No such file"
+    ):
         read_labelled(tmp_path / "elsewhere", LABELS)
+    write(tmp_path / "other" / "Xy_1.png")
+    with pytest.raises(
+        DatasetError, match=r"no labelled images in .*other: expected any of In, surface-scratch"
+    ):
+        read_labelled(tmp_path / "other", LABELS)
+
+
+def test_two_images_do_not_take_one_mask(tmp_path: Path) -> None:
+    for suffix in (".png", ".bmp"):
+        write(tmp_path / "images" / f"In_1{suffix}")
+        write(tmp_path / "surface-scratch" / f"1{suffix}")
+    assert len(read_labelled(tmp_path, LABELS)) == 4
+    write(tmp_path / "masks" / "In_1.png")
+    with pytest.raises(DatasetError, match=r"expected one image of a name, got 2 of that of .*In_1\.bmp"):
+        read_labelled(tmp_path, LABELS)
+
+
+def test_masks_that_cannot_be_listed_are_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "In_1.png")
+    (tmp_path / "masks").write_text("no folder")
+    with pytest.raises(
+        DatasetError, match=r"expected a folder that can be read, got .*masks: Not a directory"
+    ):
+        read_labelled(tmp_path, LABELS)
 
 
 def test_masks_of_class_numbers_are_refused(tmp_path: Path) -> None:

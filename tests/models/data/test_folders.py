@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def test_a_folder_that_cannot_be_used_names_what_is_wrong(
     damage(tmp_path)
     with pytest.raises((DatasetError, ImageFileError), match=message):
         load_samples(tmp_path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    write_sample(tmp_path, patch_sample("In_1", seed=1))
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "images") + b"/In\xff_1.png"))
+    odd.write_bytes((tmp_path / "images" / "In_1.png").read_bytes())
+    for load, folder in ((load_samples, tmp_path), (load_unlabelled, tmp_path / "images")):
+        with pytest.raises(DatasetError, match="expected a file name in UTF-8"):
+            load(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any folder")
+def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    write_sample(tmp_path, patch_sample("In_1", seed=1))
+    closed = tmp_path / "images" / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(DatasetError, match=r"expected a folder that can be read, got .*closed: Permission"):
+        load_unlabelled(tmp_path)
 
 
 def test_exif_turns_no_image_away_from_its_mask(tmp_path: Path) -> None:
