@@ -114,6 +114,16 @@ def test_segment_names_a_link_that_leads_nowhere(
     assert {path.name for path in (tmp_path / "maps").iterdir()} == set(GOOD_FRAMES)
 
 
+def test_names_of_files_do_not_steer_the_terminal(coilwatch: Coilwatch, frames: Path, tmp_path: Path) -> None:
+    (frames / "\x1b[31mred.png").write_bytes(b"no image")
+    ran = coilwatch("segment", frames, "--output", tmp_path / "maps")
+    assert "\N{REPLACEMENT CHARACTER}[31mred.png: expected a PNG" in ran.err
+    ran = coilwatch("inspect", frames, "--coil", "C1", "--output", tmp_path / "reports")
+    assert "\N{REPLACEMENT CHARACTER}[31mred.png is passed on as unreadable" in ran.err
+    ran = coilwatch("segment", tmp_path / "\x1b[31m", "--output", tmp_path / "maps")
+    assert "\N{REPLACEMENT CHARACTER}[31m: No such file" in ran.error
+
+
 def test_segment_refuses_an_output_folder_that_links_to_itself(
     coilwatch: Coilwatch, frames: Path, tmp_path: Path
 ) -> None:
