@@ -6,6 +6,7 @@ ModelsError
 ├── BackendError          an inference back end, device or precision that this machine does not have
 ├── NetworkError          a network, width or knob that there is not
 ├── ImageShapeError       images of a shape that the network does not take
+├── ImageFileError        an image file that cannot be read, or holds another kind of pixels than expected
 ├── EvaluationError       maps and masks that cannot be compared
 ├── DatasetError          training images or masks that cannot be used
 ├── RecipeError           a training recipe that does not validate
@@ -43,6 +44,10 @@ class NetworkError(ModelsError):
 
 class ImageShapeError(ModelsError):
     """Images of a shape that the network does not take."""
+
+
+class ImageFileError(ModelsError):
+    """An image file that cannot be read, or holds another kind of pixels than expected."""
 
 
 class EvaluationError(ModelsError):

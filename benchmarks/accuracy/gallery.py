@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.simulation.writing import write_tiles
-from models.evaluation.image_files import read_grey
 from models.evaluation.worst import wrong_pixels
 from models.evaluation.worst_page import error_picture
+from models.image_files import read_grey
 from models.segmenter import Segmenter
 
 BEST = "coilnet-m"

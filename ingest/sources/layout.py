@@ -40,18 +40,23 @@ def natural_key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
 
 
 def images_in(folder: Path, pattern: str | None = None) -> tuple[Path, ...]:
-    """The images right in a folder in natural order; hidden files are left out.
+    """The images right in a folder in natural order, links that lead nowhere among them, hidden files not.
 
     Raises:
         SourceError: the folder cannot be read.
     """
     try:
-        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        files = [path for path in folder.iterdir() if _is_file(path) and not path.name.startswith(".")]
     except OSError as error:
         raise SourceError(f"expected a folder of images, got {folder}: {error.strerror}") from None
     images = (path for path in files if path.suffix.lower() in IMAGE_SUFFIXES)
     wanted = re.compile(pattern or ".*", re.DOTALL)
     return tuple(sorted((path for path in images if wanted.fullmatch(path.name)), key=natural_key))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file or was one: a frame whose file is gone is unreadable, not unheard of."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def find_cameras(directory: Path, line: Line | None = None, pattern: str | None = None) -> list[CameraFiles]:

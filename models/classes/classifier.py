@@ -28,7 +28,7 @@ DEFAULT = "steel-classes"
 IDENTITY = "openvino cpu fp32"
 """One back end and precision everywhere: a finding costs little, and its class should not depend on more."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Grows when crops or the graph change: results and cached graphs of another format are others."""
 
 

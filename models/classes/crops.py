@@ -18,7 +18,7 @@ LEAST_SIDE_PX = 64
 """A speck enlarged more than twice shows nothing new."""
 
 MOST_SIDE_PX = 256
-"""Of a longer finding the middle is looked at: a scratch of a whole frame would be gone when shrunk."""
+"""Of a longer finding a part is looked at: a scratch of a whole frame would be gone when shrunk."""
 
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -39,7 +39,7 @@ class Window:
 
 
 def window_of(mask: Mask, top: int = 0, left: int = 0) -> Window:
-    """The square that is looked at for a finding.
+    """The square that is looked at for a finding: around its middle, or of one too long around a pixel of it.
 
     Args:
         mask: the finding's pixels in its box, `(h, w)`; at least one of them.
@@ -51,6 +51,10 @@ def window_of(mask: Mask, top: int = 0, left: int = 0) -> Window:
     side = min(MOST_SIDE_PX, max(LEAST_SIDE_PX, int(longer * CONTEXT)))
     # The median lies on or near the finding whatever its form; the middle of a bent one's box need not.
     row, column = (int(np.sort(places)[len(places) // 2]) for places in (rows, columns))
+    if longer > MOST_SIDE_PX:
+        # Within a wide ring or bow a square this small would show nothing of it.
+        nearest = int(np.argmin((rows - row) ** 2 + (columns - column) ** 2))
+        row, column = int(rows[nearest]), int(columns[nearest])
     return Window(top + row - side // 2, left + column - side // 2, side)
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from models.classes.crops import Grey, Mask
 from models.classes.recipe import Label
-from models.data.folders import IMAGE_SUFFIXES, class_of, masks_by_stem, read_grey
+from models.data.folders import class_of, images_below, masks_by_stem, refuse_doubles
 from models.errors import DatasetError
+from models.image_files import read_levels, read_mask
 
 Side = Literal["train", "validation", "held back"]
 
@@ -64,23 +65,23 @@ def read_labelled(folder: Path, labels: Mapping[str, Label]) -> list[LabelledIma
     such as `In_12`. A mask of equal name in `masks` beside `images` is read with it.
 
     Raises:
-        DatasetError: no image of any label, an unreadable file, or a mask of another size.
+        DatasetError: as of `images_below`, no image of any label, two that would take one mask, a mask of
+            another size, or masks none of which marks enough.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
-    found = [
-        (path, label)
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.parent.name != "masks"
-        and (label := _label_of(path, labels))
-    ]
+    found = [(path, label) for path in images_below(folder) if (label := _label_of(path, labels))]
     if not found:
         raise DatasetError(f"no labelled images in {folder}: expected any of {', '.join(labels)}")
     beside = {path.parent for path, _ in found if path.parent.name == "images"}
     masks = {images: masks_by_stem(images.parent) for images in beside}
-    return [
-        _read(path, masks.get(path.parent, {}).get(path.stem), label, labels[label].defect_class)
-        for path, label in found
+    mask_of = [masks.get(path.parent, {}).get(path.stem) for path, _ in found]
+    refuse_doubles([path for (path, _), mask in zip(found, mask_of, strict=True) if mask])
+    images = [
+        _read(path, mask, label, labels[label].defect_class)
+        for (path, label), mask in zip(found, mask_of, strict=True)
     ]
+    _refuse_unmarked(folder, images, [mask for mask in mask_of if mask])
+    return images
 
 
 def with_maps(
@@ -145,13 +146,24 @@ def _label_of(path: Path, labels: Mapping[str, Label]) -> str:
 
 
 def _read(path: Path, mask_path: Path | None, label: str, defect_class: str) -> LabelledImage:
-    pixels = read_grey(path)
+    pixels = read_levels(path)
     if mask_path is None:
         return LabelledImage(path.stem, label, defect_class, pixels)
-    mask = read_grey(mask_path) >= HALF
+    mask = read_mask(mask_path) >= HALF
     if mask.shape != pixels.shape:
         raise DatasetError(f"mask of {path} should be {pixels.shape}, is {mask.shape}")
     return LabelledImage(path.stem, label, defect_class, pixels, (mask,))
+
+
+def _refuse_unmarked(folder: Path, images: Sequence[LabelledImage], masks: Sequence[Path]) -> None:
+    """Let no masks of class numbers pass for clean ones, whose images are one finding each as a whole."""
+    if any(mask.any() for image in images for mask in image.masks):
+        return
+    highest = max((int(read_mask(path).max()) for path in masks), default=0)
+    if highest:
+        raise DatasetError(
+            f"{folder}: expected masks marked from {HALF} on, got a highest value of {highest}"
+        )
 
 
 def _block_of(image: LabelledImage, block: int) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.classes.crops import Grey
 from models.classes.images import HALF
-from models.data.folders import read_grey
+from models.image_files import read_grey
 from models.weights.files import write_atomically
 
 

@@ -39,7 +39,8 @@ class Source:
         """Read the files and put the noise on.
 
         Raises:
-            DatasetError: an unreadable file, or a mask of another size.
+            DatasetError: a mask of another size.
+            ImageFileError: a file that cannot be read, or of pixels that training does not take.
         """
         sample = load_sample(self.image, self.mask)
         if self.noise is None:

@@ -35,6 +35,7 @@ def evaluate_pairs(pairs: Sequence[Pair], progress: Callable[[], object] = lambd
 
     Raises:
         EvaluationError: no pairs, or one that cannot be compared.
+        ImageFileError: a file that cannot be read any more.
     """
     evaluation, worst = Evaluation(), WorstImages()
     images: list[tuple[str, ImageScores]] = []

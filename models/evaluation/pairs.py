@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import EvaluationError
-from models.evaluation.image_files import IMAGE_SUFFIXES, images_by_stem, read_grey, shown
+from models.errors import EvaluationError, ImageFileError
+from models.image_files import IMAGE_SUFFIXES, images_by_stem, read_grey, shown
 from models.metrics.pair import MASK_OVER
 
 LISTED = 5
@@ -40,13 +40,14 @@ def find_pairs(predictions: Path, masks: Path) -> list[Pair]:
         Pairs in natural order: `a-2` before `a-10`.
 
     Raises:
-        EvaluationError: an unreadable or empty folder, one folder twice, a stem of two files, or files that
+        ImageFileError: a folder cannot be read.
+        EvaluationError: an empty folder, one folder twice, a stem of two files, or files that
             do not pair; names the first few.
     """
-    if predictions.resolve() == masks.resolve():
-        raise EvaluationError(f"expected a folder of maps and one of masks, got {shown(masks)} for both")
     maps_by_stem = _single_files(predictions, "maps")
     masks_by_stem = _single_files(masks, "masks")
+    if predictions.resolve() == masks.resolve():
+        raise EvaluationError(f"expected a folder of maps and one of masks, got {shown(masks)} for both")
     faults = [
         f"{len(alone)} {kind} in {shown(folder)} without {other}: {_first_few(alone)}"
         for kind, folder, other, alone in (
@@ -67,7 +68,8 @@ def load_pair(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the map and the mask, both (H, W) uint8.
 
     Raises:
-        EvaluationError: a file that is unreadable, too large or not 8-bit grey, or sizes that differ.
+        ImageFileError: a file that is unreadable, too large or not 8-bit grey.
+        EvaluationError: sizes that differ.
     """
     prediction, mask = read_grey(pair.prediction), read_grey(pair.mask)
     if prediction.shape != mask.shape:
@@ -92,7 +94,7 @@ def check_pairs(pairs: Sequence[Pair], progress: Callable[[], object] = lambda: 
     for pair in pairs:
         try:
             highest = max(highest, int(load_pair(pair)[1].max()))
-        except EvaluationError as error:
+        except (EvaluationError, ImageFileError) as error:
             faults.append(str(error))
         progress()
     if len(faults) == 1:

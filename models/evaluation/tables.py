@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from models.evaluation.image_files import shown
+from models.image_files import shown
 from models.metrics import ImageScores, SetScores
 
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r", "\n")

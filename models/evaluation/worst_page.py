@@ -16,10 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from models.errors import EvaluationError
-from models.evaluation.image_files import read_picture, shown
+from models.errors import ImageFileError
 from models.evaluation.pairs import load_pair
 from models.evaluation.worst import WorstImage, wrong_pixels
+from models.image_files import read_picture, shown
 from models.metrics import SetScores
 from models.metrics.pair import FOUND_OVER, MASK_OVER
 
@@ -57,7 +57,7 @@ def worst_page(
         images: the images themselves by stem; one that is missing or unreadable is left out.
 
     Raises:
-        EvaluationError: a map or mask that cannot be read any more.
+        ImageFileError: a map or mask that cannot be read any more.
     """
     return _template().render(
         cards=[_card(image, images or {}) for image in worst],
@@ -111,7 +111,7 @@ def _image(paths: Sequence[Path]) -> NDArray[np.uint8] | None:
     for path in paths:
         try:
             return read_picture(path)
-        except EvaluationError:
+        except ImageFileError:
             continue
     return None
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabelled, read_grey
+from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabelled
 from models.data.sources import Source, folder_sources, with_noisy_copies
 from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
+from models.image_files import read_mask
 from models.training.recipe import Recipe
 from models.training.record import DIGEST_BYTES
 
@@ -87,6 +88,7 @@ def gather(
 
     Raises:
         DatasetError: a folder that cannot be used.
+        ImageFileError: a file that cannot be read, or of pixels that training does not take.
         TrainingError: test images, or a split that leaves no sample to train on or to choose by, or none that
             is marked.
     """
@@ -164,7 +166,7 @@ def _refuse_unmarked(
     """Let no run begin that would learn that nothing is a defect; clean steel has masks of 0 alone."""
     if _any_marked(samples):
         return
-    highest = max(int(read_grey(source.mask).max()) for source in sources)
+    highest = max(int(read_mask(source.mask).max()) for source in sources)
     if highest or not clean_may_be:
         raise TrainingError(
             f"{what}: expected masks marked above {MARKED_OVER}, got a highest value of {highest}"

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.folders import Sample, read_grey
+from models.data.folders import Sample
+from models.image_files import read_grey
 from models.segmenter import Segmenter
 from models.weights.files import write_atomically
 

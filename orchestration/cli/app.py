@@ -31,7 +31,7 @@ from orchestration.cli import (
     stack,
     training,
 )
-from orchestration.cli.console import err
+from orchestration.cli.console import err, harmless
 from orchestration.cli.log_lines import configure_logging
 from orchestration.cli.sigterm import EXIT_CODE, tidying_up_on_sigterm
 from orchestration.cli.state import State
@@ -138,4 +138,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _one_line(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    return escape(" ".join(text.split()))
+    return escape(harmless(" ".join(text.split())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,9 @@ err = Console(stderr=True, highlight=False)
 
 if not out.is_terminal:
     out.width = PIPED_WIDTH
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tabs and ends of lines."""
 
 DECISION_STYLE = {"release": "bold green", "hold": "bold yellow", "block": "bold red"}
 
@@ -58,5 +62,10 @@ def activity(line: str) -> Iterator[Callable[[str], None]]:
 
 
 def say(line: str) -> None:
-    """One line to standard error, as it is and unfolded."""
-    err.print(line, markup=False, soft_wrap=True)
+    """One line to standard error, unfolded."""
+    err.print(harmless(line), markup=False, soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """Text without what moves a terminal's cursor or changes its colours: names of files may hold that."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

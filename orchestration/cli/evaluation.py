@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from models.evaluation import FolderEvaluation, check_pairs, evaluate_pairs, find_pairs
-from models.evaluation.image_files import images_by_stem
 from models.evaluation.tables import FIGURES, images_csv, images_json, set_csv, set_json, set_latex
 from models.evaluation.worst_page import worst_page
+from models.image_files import images_by_stem
 from models.metrics import SetScores
 from orchestration.cli.console import activity, frames_progress, out, say
 from orchestration.cli.folders import OutputError, made_folder

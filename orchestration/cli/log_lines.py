@@ -6,7 +6,7 @@ import logging
 
 from rich.text import Text
 
-from orchestration.cli.console import err
+from orchestration.cli.console import err, harmless
 
 ROOMS = ("ingest", "workers", "models", "orchestration")
 STYLES = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
@@ -18,7 +18,7 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             level = (f"{record.levelname.lower()}: ", STYLES.get(record.levelname, "dim"))
-            err.print(Text.assemble(level, self.format(record)), soft_wrap=True)
+            err.print(Text.assemble(level, harmless(self.format(record))), soft_wrap=True)
         except Exception:  # noqa: BLE001 - the rule of logging: a line that cannot be shown ends nothing
             self.handleError(record)
 

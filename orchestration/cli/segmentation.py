@@ -78,7 +78,8 @@ def _refuse(folder: Path) -> NoReturn:
 
 
 def _spare_images(files: Sequence[Path], maps: Sequence[Path]) -> None:
-    images = {file.resolve() for file in files}
+    # Unlike Path.resolve, realpath bears links in a circle.
+    images = {os.path.realpath(file) for file in files}
     for path in maps:
-        if path.resolve() in images:
+        if os.path.realpath(path) in images:
             raise SourceError(f"output {path}: expected another folder than the images', got that image")

@@ -216,6 +216,16 @@ def test_a_bad_file_costs_no_other_frame(tmp_path: Path, kind: str, reason: str)
     assert coil.closed()[0].frames == 3
 
 
+@pytest.mark.parametrize("target", ["gone.png", "b.png"], ids=["dangling", "loop"])
+def test_a_link_that_leads_nowhere_is_an_unreadable_frame(tmp_path: Path, target: str) -> None:
+    write(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(target)
+    write(tmp_path / "c.png", picture(2))
+    before, bad, after = source(tmp_path).frames()
+    assert "got 0 bytes" in unreadable_reason(bad)
+    assert [before.header.along_mm, bad.header.along_mm, after.header.along_mm] == [0.0, 20.0, 40.0]
+
+
 def test_the_nominal_size_is_that_of_the_first_readable_file(tmp_path: Path) -> None:
     bad_file(tmp_path, "empty.png")
     write(tmp_path / "z.png")

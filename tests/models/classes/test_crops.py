@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -32,6 +33,25 @@ def test_the_square_lies_on_a_bent_finding() -> None:
     row, column = window.top + window.side // 2, window.left + window.side // 2
     assert row >= 50
     assert column >= 50
+
+
+@pytest.mark.parametrize("angles", [(0, 360), (0, 180), (200, 290)], ids=["ring", "bow", "quarter"])
+def test_the_square_shows_part_of_a_finding_that_is_too_wide_for_it(angles: tuple[int, int]) -> None:
+    wide = np.zeros((900, 900), np.uint8)
+    cv2.ellipse(wide, (450, 450), (400, 400), 0, *angles, 255, 10)
+    ring = wide > 0
+    window = window_of(ring, top=30, left=50)
+    assert ring[window.top - 30 + window.side // 2, window.left - 50 + window.side // 2]
+    assert cut_crop(np.full((1000, 1000), 90, np.uint8), ring, 30, 50, window)[1].any()
+
+
+@pytest.mark.parametrize("side", [190, MOST_SIDE_PX])
+def test_a_ring_that_fits_the_square_is_in_its_middle(side: int) -> None:
+    ring = np.zeros((side, side), np.uint8)
+    cv2.circle(ring, (side // 2, side // 2), side // 2 - 4, 255, 8)
+    window = window_of(ring > 0)
+    assert abs(window.top + window.side // 2 - side // 2) <= 1
+    assert abs(window.left + window.side // 2 - side // 2) <= 1
 
 
 def test_a_crop_is_grey_and_mask_at_one_size() -> None:

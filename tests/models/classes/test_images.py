@@ -18,9 +18,9 @@ LABELS = {
 }
 
 
-def write(path: Path, side: int = 32) -> None:
+def write(path: Path, side: int = 32, level: int = 200) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.full((side, side), 200, np.uint8))
+    assert cv2.imwrite(str(path), np.full((side, side), level, np.uint8))
 
 
 def test_labels_come_from_folders_and_from_names(tmp_path: Path) -> None:
@@ -30,6 +30,7 @@ def test_labels_come_from_folders_and_from_names(tmp_path: Path) -> None:
     write(tmp_path / "surface-scratch" / "4001.jpg")
     write(tmp_path / "surface-scratch" / "images" / "00001.png")
     write(tmp_path / "else" / "1.png")
+    (tmp_path / "surface-scratch" / "._4001.jpg").write_bytes(b"of a Mac")
 
     images = read_labelled(tmp_path, LABELS)
 
@@ -54,8 +55,50 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     write(tmp_path / "masks" / "In_1.png", side=16)
     with pytest.raises(DatasetError, match="In_1"):
         read_labelled(tmp_path, LABELS)
-    with pytest.raises(DatasetError, match="no labelled images"):
+    with pytest.raises(
+        DatasetError, match=r"expected a folder that can be read, got .*elsewhere: No such file"
+    ):
         read_labelled(tmp_path / "elsewhere", LABELS)
+    write(tmp_path / "other" / "Xy_1.png")
+    with pytest.raises(
+        DatasetError, match=r"no labelled images in .*other: expected any of In, surface-scratch"
+    ):
+        read_labelled(tmp_path / "other", LABELS)
+
+
+def test_two_images_do_not_take_one_mask(tmp_path: Path) -> None:
+    for suffix in (".png", ".bmp"):
+        write(tmp_path / "images" / f"In_1{suffix}")
+        write(tmp_path / "surface-scratch" / f"1{suffix}")
+    assert len(read_labelled(tmp_path, LABELS)) == 4
+    write(tmp_path / "masks" / "In_1.png")
+    with pytest.raises(DatasetError, match=r"expected one image of a name, got 2 of that of .*In_1\.bmp"):
+        read_labelled(tmp_path, LABELS)
+
+
+def test_masks_that_cannot_be_listed_are_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "In_1.png")
+    (tmp_path / "masks").write_text("no folder")
+    with pytest.raises(
+        DatasetError, match=r"expected a folder that can be read, got .*masks: Not a directory"
+    ):
+        read_labelled(tmp_path, LABELS)
+
+
+def test_masks_of_class_numbers_are_refused(tmp_path: Path) -> None:
+    for number, level in enumerate((0, 1, 3)):
+        write(tmp_path / "images" / f"In_{number}.png")
+        write(tmp_path / "masks" / f"In_{number}.png", level=level)
+    with pytest.raises(DatasetError, match="expected masks marked from 128 on, got a highest value of 3"):
+        read_labelled(tmp_path, LABELS)
+
+
+def test_masks_that_mark_nothing_make_a_finding_of_the_whole_image(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "In_1.png")
+    write(tmp_path / "masks" / "In_1.png", level=0)
+    (image,) = read_labelled(tmp_path, LABELS)
+    (finding,) = findings_of(image.masks[0])
+    assert finding.mask.shape == (32, 32)
 
 
 def test_images_without_a_mask_get_maps() -> None:

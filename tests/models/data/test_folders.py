@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from models.data.folders import load_sample, load_samples, load_unlabelled
-from models.errors import DatasetError
+from models.errors import DatasetError, ImageFileError
 from tests.models.samples import patch_sample, write_sample
 
 
@@ -56,24 +57,48 @@ def shrink_mask(folder: Path) -> None:
     (other / "masks" / "In_1.png").replace(folder / "masks" / "In_1.png")
 
 
+def deepen_mask(folder: Path) -> None:
+    mask = folder / "masks" / "In_1.png"
+    assert cv2.imwrite(str(mask), cv2.imread(str(mask), cv2.IMREAD_UNCHANGED).astype(np.uint16))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda folder: (folder / "images" / "In_1.png").unlink(), "no images"),
         (lambda folder: (folder / "masks" / "In_1.png").unlink(), "no mask for"),
-        (lambda folder: (folder / "images" / "In_1.png").write_bytes(b"\x89PNG"), "cannot read"),
+        (lambda folder: (folder / "images" / "In_1.png").write_bytes(b"\x89PNG"), "expected a PNG, JPEG"),
+        (deepen_mask, r"masks/In_1\.png: expected 8-bit pixels, got 16-bit grey"),
         (shrink_mask, "should be"),
         (double_image, r"expected one image of a name, got 2 of that of .*In_1\.bmp"),
     ],
-    ids=["no images", "no mask", "truncated", "other size", "two of one name"],
+    ids=["no images", "no mask", "truncated", "16-bit mask", "other size", "two of one name"],
 )
 def test_a_folder_that_cannot_be_used_names_what_is_wrong(
     tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     write_sample(tmp_path, patch_sample("In_1", seed=1))
     damage(tmp_path)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises((DatasetError, ImageFileError), match=message):
         load_samples(tmp_path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    write_sample(tmp_path, patch_sample("In_1", seed=1))
+    odd = Path(os.fsdecode(os.fsencode(tmp_path / "images") + b"/In\xff_1.png"))
+    odd.write_bytes((tmp_path / "images" / "In_1.png").read_bytes())
+    for load, folder in ((load_samples, tmp_path), (load_unlabelled, tmp_path / "images")):
+        with pytest.raises(DatasetError, match="expected a file name in UTF-8"):
+            load(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any folder")
+def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    write_sample(tmp_path, patch_sample("In_1", seed=1))
+    closed = tmp_path / "images" / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(DatasetError, match=r"expected a folder that can be read, got .*closed: Permission"):
+        load_unlabelled(tmp_path)
 
 
 def test_exif_turns_no_image_away_from_its_mask(tmp_path: Path) -> None:

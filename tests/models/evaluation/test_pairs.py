@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.errors import EvaluationError
+from models.errors import EvaluationError, ImageFileError
 from models.evaluation import check_pairs, find_pairs, load_pair
 from tests.models.evaluation.sets import mask_and_map, write, write_set
 
@@ -58,8 +58,12 @@ def test_empty_and_missing_folders(tmp_path: Path) -> None:
         find_pairs(maps, empty)
     with pytest.raises(EvaluationError, match=rf"no maps in {empty}: expected \.png"):
         find_pairs(empty, masks)
-    with pytest.raises(EvaluationError, match=rf"got {tmp_path}/none: No such file"):
+    with pytest.raises(ImageFileError, match=rf"got {tmp_path}/none: No such file"):
         find_pairs(tmp_path / "none", masks)
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(ImageFileError, match=rf"got {circle}: Too many levels of symbolic links"):
+        find_pairs(circle, masks)
 
 
 def test_one_fault_is_said_as_it_is(tmp_path: Path) -> None:

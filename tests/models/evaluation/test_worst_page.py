@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from models.evaluation import FolderEvaluation, evaluate_pairs, find_pairs
-from models.evaluation.image_files import images_by_stem
 from models.evaluation.worst_page import (
     FALSE_NEGATIVE_BGR,
     FALSE_POSITIVE_BGR,
@@ -18,6 +17,7 @@ from models.evaluation.worst_page import (
     error_picture,
     worst_page,
 )
+from models.image_files import images_by_stem
 from tests.models.evaluation.sets import mask_and_map, write, write_set
 
 HOSTILE = "\"><img src=x onerror=alert(1)>{{ 7 * 7 }}'&<script>alert(1)<"

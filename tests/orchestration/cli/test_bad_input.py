@@ -102,6 +102,38 @@ def test_segment_names_bad_images_and_does_the_others(
     assert {path.name for path in (tmp_path / "maps").iterdir()} == {*GOOD_FRAMES, "07-narrow.png"}
 
 
+@pytest.mark.parametrize("target", ["gone.png", "link.png"], ids=["dangling", "circle"])
+def test_segment_names_a_link_that_leads_nowhere(
+    coilwatch: Coilwatch, frames: Path, tmp_path: Path, target: str
+) -> None:
+    (frames / "link.png").symlink_to(target)
+    ran = coilwatch("segment", frames, "--output", tmp_path / "maps")
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert "link.png: " in ran.err
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == set(GOOD_FRAMES)
+
+
+def test_names_of_files_do_not_steer_the_terminal(coilwatch: Coilwatch, frames: Path, tmp_path: Path) -> None:
+    (frames / "\x1b[31mred.png").write_bytes(b"no image")
+    ran = coilwatch("segment", frames, "--output", tmp_path / "maps")
+    assert "\N{REPLACEMENT CHARACTER}[31mred.png: expected a PNG" in ran.err
+    ran = coilwatch("inspect", frames, "--coil", "C1", "--output", tmp_path / "reports")
+    assert "\N{REPLACEMENT CHARACTER}[31mred.png is passed on as unreadable" in ran.err
+    ran = coilwatch("segment", tmp_path / "\x1b[31m", "--output", tmp_path / "maps")
+    assert "\N{REPLACEMENT CHARACTER}[31m: No such file" in ran.error
+
+
+def test_segment_refuses_an_output_folder_that_links_to_itself(
+    coilwatch: Coilwatch, frames: Path, tmp_path: Path
+) -> None:
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    ran = coilwatch("segment", frames, "--output", circle)
+    assert ran.code == 1
+    assert f"output {circle}: expected a folder" in ran.error
+
+
 @pytest.mark.parametrize("command", ["inspect", "segment"])
 def test_a_folder_without_images(coilwatch: Coilwatch, tmp_path: Path, command: str) -> None:
     (tmp_path / "notes.txt").write_text("no image")

@@ -91,7 +91,7 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--data", "nowhere"), "no images in nowhere/images"),
+        (("--data", "nowhere"), "expected a folder that can be read, got nowhere/images: No such file"),
         (("--data", "steel", "--device", "bad"), "no device bad"),
     ],
     ids=["steel", "device"],
@@ -158,7 +158,10 @@ def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path,
     ("arguments", "message"),
     [
         (("wonder", "--data", "steel"), "no recipe wonder: expected a TOML file or one of"),
-        (("tiny.toml", "--data", "nowhere"), "no images in nowhere/images"),
+        (
+            ("tiny.toml", "--data", "nowhere"),
+            "expected a folder that can be read, got nowhere/images: No such file",
+        ),
         (("tiny.toml", "--data", "steel", "--device", "tpu"), "no device tpu: expected auto, cpu, cuda"),
         (("tiny.toml", "--data", "steel", "--fold", "5"), "fold: expected 0 to 4, got 5"),
         (("tiny.toml", "--data", "steel", "--output", "tiny.toml"), "output tiny.toml: expected a folder"),
