@@ -16,6 +16,7 @@ from models.classes.calibration import calibration_error, reliability
 from models.classes.classifier import Classifier
 from models.classes.images import LabelledImage, findings_of
 from models.classes.weights import load_classifier, locate_classifier
+from models.networks.cost import parameters_of
 
 FOLDER = Path(__file__).parent / "evaluations"
 TIMED_FINDINGS = 200
@@ -96,7 +97,7 @@ def evaluate(model: str, sets: Sequence[JudgedSet]) -> ClassEvaluation:
         classes=info.classes,
         temperature=info.temperature,
         least_confidence=info.least_confidence,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parameters=parameters_of(network),
         file_bytes=locate_classifier(model).stat().st_size,
         finding_ms=_finding_ms(classifier),
         machine=this_machine(),
