@@ -18,7 +18,7 @@ from kafka import KafkaProducer
 from pydantic import BaseModel
 
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
-from ingest.records import CameraBand, CameraClosed, CoilOpened, Record
+from ingest.records import CameraBand, CameraClosed, CoilOpened, Record, bytes_digest
 from orchestration.settings import Settings
 from orchestration.stack import Stack
 from workers.coil.grading import GradingRules
@@ -198,7 +198,7 @@ def _findings(sequence: int, along: float) -> Iterator[Finding]:
 
 
 def _digest(*parts: object) -> str:
-    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return bytes_digest(repr(parts).encode())
 
 
 def main(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -26,6 +27,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """BLAKE2b of 16 bytes in hexadecimal."""
+DIGEST_BYTES = 16
 
 MAX_NUMBER = 2**53 - 1
 """Largest run, sequence and count of frames: the last that a float holds exactly. A number of hundreds of
@@ -107,6 +109,11 @@ def check_identifier(what: str, value: str) -> str:
     except ValidationError:
         expected = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
         raise BadRecordError(f"{what} id: expected {expected}, got {value[:80]!r}") from None
+
+
+def bytes_digest(data: bytes) -> str:
+    """The `Digest` of bytes; a frame has that of its encoded pixels where they cannot be read."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 class CameraBand(Record):

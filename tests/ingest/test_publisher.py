@@ -15,11 +15,10 @@ from kafka import KafkaConsumer, TopicPartition
 
 from ingest import publisher as publisher_module
 from ingest.byte_window import ByteWindow
-from ingest.codecs import bytes_digest
 from ingest.errors import BadImageError, PublishError
 from ingest.kafka import FRAMES_TOPIC, MAX_FRAME_BYTES, KafkaConnection
 from ingest.publisher import FRAMES_PER_RUN, Publisher, check_fits, frame_partition
-from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame, FrameHeader, bytes_digest
 
 BAND = CameraBand(side="top", camera="a", across_mm=0, columns=10, mm_per_row=1, mm_per_column=1)
 
