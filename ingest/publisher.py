@@ -23,7 +23,7 @@ from ingest.kafka import (
     MAX_FRAME_BYTES,
     KafkaConnection,
 )
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, name_of
 
 TRACE_HEADER = "traceparent"
 FRAMES_PER_RUN = 16
@@ -122,7 +122,7 @@ class Publisher:
         header = frame.header
         partition = frame_partition(header, self._partitions())
         headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, new_trace_context())]
-        self._publish(frame_name(header), camera_key(header), frame.data, headers, partition)
+        self._publish(name_of(header), camera_key(header), frame.data, headers, partition)
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, after all frames are durable, and wait for it.
@@ -170,7 +170,7 @@ class Publisher:
     def _send_control(self, record: CoilOpened | CameraClosed, key: bytes) -> None:
         partition = control_partition(key, self._partitions())
         headers = [(CONTROL_HEADER, record.kind.encode()), (TRACE_HEADER, new_trace_context())]
-        self._publish(f"{record.kind} of {record.coil}", key, record.to_json(), headers, partition)
+        self._publish(name_of(record), key, record.to_json(), headers, partition)
         self.flush()
 
     def _publish(
@@ -245,11 +245,6 @@ def frames_producer(
     )
 
 
-def frame_name(header: FrameHeader) -> str:
-    """What a message calls a frame."""
-    return f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
-
-
 def check_fits(frame: EncodedFrame) -> None:
     """Check that the topic takes a frame of this size.
 
@@ -258,7 +253,7 @@ def check_fits(frame: EncodedFrame) -> None:
     """
     if len(frame.data) > MAX_FRAME_BYTES:
         raise BadImageError(
-            f"{frame_name(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
+            f"{name_of(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
         )
 
 

@@ -235,6 +235,13 @@ class CameraClosed(Record):
     dropped: Annotated[tuple[DroppedFrames, ...], Field(max_length=MOST_DROPS)] = ()
 
 
+def name_of(record: FrameHeader | CoilOpened | CameraClosed) -> str:
+    """What a message calls a record."""
+    if isinstance(record, FrameHeader):
+        return f"frame {record.sequence} of {record.coil} {record.side}/{record.camera}"
+    return f"{record.kind} of {record.coil}"
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
     """A frame as it travels: its header and its encoded pixels."""

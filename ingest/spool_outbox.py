@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ingest.errors import IngestError, SpoolError
-from ingest.records import CameraClosed, DropReason, FrameHeader
+from ingest.records import CameraClosed, DropReason, FrameHeader, name_of
 from ingest.spool import Spool
 from ingest.spool_acknowledgements import Acknowledgements
 from ingest.spool_backlog import Backlog, InFlight, Tally
@@ -288,7 +288,7 @@ class Outbox:
                         return
                 where, why = self._spool.directory, error.strerror or error
                 self._acknowledgements.lose(number)
-                self._failure = SpoolError(f"spool {where}: {why}; {entry.name} was not taken")
+                self._failure = SpoolError(f"spool {where}: {why}; {name_of(entry.record)} was not taken")
                 raise self._failure from None
             self._unsynced_bytes += max(1, len(entry.data))  # a control record waits for its sync, too
             return
