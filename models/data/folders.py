@@ -16,7 +16,7 @@ from models.errors import DatasetError
 MARKED_OVER = 127
 """A pixel of a mask is marked where it is over this."""
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 _CLASS_PREFIX = re.compile(r"^[A-Za-z]+(?=_\d+$)")
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from models.data.folders import IMAGE_SUFFIXES
 from models.errors import EvaluationError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 FORMATS = ("PNG", "JPEG", "BMP")
 """Decoders that a file may reach, whatever its name."""
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.folders import IMAGE_SUFFIXES
 from models.errors import EvaluationError
-from models.evaluation.image_files import IMAGE_SUFFIXES, images_by_stem, read_grey, shown
+from models.evaluation.image_files import images_by_stem, read_grey, shown
 from models.metrics.pair import MASK_OVER
 
 LISTED = 5
