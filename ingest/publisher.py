@@ -41,7 +41,7 @@ CONNECT_TIMEOUT_S = 10.0
 DELIVERY_TIMEOUT_S = 120.0
 """A broker that restarts is back within a minute. Beyond this a frame is given up and its sender told."""
 CLOSE_TIMEOUT_S = 5.0
-_REQUEST_TIMEOUT_S = 30.0
+_REQUEST_TIMEOUT_MS = 30_000
 
 
 def frame_partition(header: FrameHeader, partitions: int) -> int:
@@ -64,7 +64,6 @@ class Publisher:
         connection: where Kafka is.
         max_bytes_in_flight: `send` waits while this many bytes are not acknowledged.
         connect_timeout_s: how long to look for a broker.
-        delivery_timeout_s: how long a record is tried.
 
     Raises:
         PublishError: no broker in time, or no frames topic there.
@@ -76,15 +75,13 @@ class Publisher:
         *,
         max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
         self._servers = connection.bootstrap_servers
         self._window = ByteWindow(max_bytes_in_flight)
-        self._delivery_timeout_s = delivery_timeout_s
         wait_for_broker(connection, connect_timeout_s)
         with bootstrap_cause(connection) as cause:
             try:
-                self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
+                self._producer = frames_producer(connection, connect_timeout_s)
             except KafkaError as error:
                 raise PublishError(f"no answer from Kafka at {self._servers}: {cause.of(error)}") from None
         try:
@@ -142,7 +139,7 @@ class Publisher:
         Raises:
             PublishError: Kafka did not take a record in time.
         """
-        wait_s = self._delivery_timeout_s + CLOSE_TIMEOUT_S if timeout_s is None else timeout_s
+        wait_s = DELIVERY_TIMEOUT_S + CLOSE_TIMEOUT_S if timeout_s is None else timeout_s
         in_time = self._window.wait_empty(wait_s)
         self._raise_failure()
         if not in_time:
@@ -219,9 +216,7 @@ class Publisher:
             ) from None
 
 
-def frames_producer(
-    connection: KafkaConnection, connect_timeout_s: float, delivery_timeout_s: float
-) -> KafkaProducer:
+def frames_producer(connection: KafkaConnection, connect_timeout_s: float) -> KafkaProducer:
     """An idempotent producer for frames.
 
     Raises:
@@ -238,8 +233,8 @@ def frames_producer(
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         bootstrap_timeout_ms=int(connect_timeout_s * 1000),
         max_block_ms=int(connect_timeout_s * 1000),
-        delivery_timeout_ms=int(delivery_timeout_s * 1000),
-        request_timeout_ms=int(min(_REQUEST_TIMEOUT_S, delivery_timeout_s) * 1000),
+        delivery_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
         reconnect_backoff_max_ms=1_000,
         allow_auto_create_topics=False,
     )

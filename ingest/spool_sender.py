@@ -41,16 +41,11 @@ log = logging.getLogger(__name__)
 
 
 class SpoolSender:
-    """Sends what an outbox holds. Begins at once; Kafka need not be there.
+    """Sends what an outbox holds. Begins at once; Kafka need not be there."""
 
-    Args:
-        delivery_timeout_s: how long one producer tries a record before a new one takes over.
-    """
-
-    def __init__(self, connection: KafkaConnection, outbox: Outbox, delivery_timeout_s: float) -> None:
+    def __init__(self, connection: KafkaConnection, outbox: Outbox) -> None:
         self._connection = connection
         self._outbox = outbox
-        self._delivery_timeout_s = delivery_timeout_s
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._attempt = 0
@@ -79,7 +74,7 @@ class SpoolSender:
 
     def _send_until_it_fails(self) -> None:
         wait_for_broker(self._connection, PROBE_S)
-        producer = frames_producer(self._connection, ANSWER_TIMEOUT_S, self._delivery_timeout_s)
+        producer = frames_producer(self._connection, ANSWER_TIMEOUT_S)
         self._error = None
         try:
             while not self._stopping.is_set():

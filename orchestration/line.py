@@ -103,7 +103,7 @@ def stop_line(stack: Stack, *, started_only: bool = False) -> None:
 
 
 @contextmanager
-def running_line(settings: Settings, progress: Progress | None = None) -> Iterator[Settings]:
+def running_line(settings: Settings) -> Iterator[Settings]:
     """A line that runs within the block; what was started for it is ended after it.
 
     Yields:
@@ -111,7 +111,7 @@ def running_line(settings: Settings, progress: Progress | None = None) -> Iterat
     """
     stack = Stack(settings)
     try:
-        yield start_line(stack, progress)
+        yield start_line(stack)
     finally:
         stop_line(stack, started_only=True)
 
