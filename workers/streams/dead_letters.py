@@ -22,7 +22,7 @@ from ingest.records import MAX_NUMBER, FrameHeader, Number, Record
 from workers.errors import DeadLetterNotFoundError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.messages import CoilKey, coil_key
-from workers.streams.reading import read_to
+from workers.streams.reading import read_topic
 
 ORIGIN_HEADER = "dead-letter"
 """Kafka header whose value is the JSON of `Origin`."""
@@ -193,14 +193,7 @@ class DeadLetters:
     def box(self) -> LetterBox:
         """Every letter up to now, without its bytes: there may be more of them than memory."""
         box = LetterBox()
-        known = self._consumer.partitions_for_topic(DEAD_LETTERS_TOPIC) or ()
-        partitions = [TopicPartition(DEAD_LETTERS_TOPIC, partition) for partition in sorted(known)]
-        self._consumer.assign(partitions)
-        if not partitions:
-            return box
-        self._consumer.seek_to_beginning(*partitions)
-        ends = self._consumer.end_offsets(partitions)
-        for record in read_to(self._consumer, ends):
+        for record in read_topic(self._consumer, DEAD_LETTERS_TOPIC):
             _put(box, record)
         return box
 
