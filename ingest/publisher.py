@@ -23,7 +23,7 @@ from ingest.kafka import (
     MAX_FRAME_BYTES,
     KafkaConnection,
 )
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, name_of
+from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, coil_key, key_bytes, name_of
 
 TRACE_HEADER = "traceparent"
 FRAMES_PER_RUN = 16
@@ -100,7 +100,12 @@ class Publisher:
             PublishError: Kafka did not take it in time.
         """
         self._publish(
-            f"opening of {opened.coil}", coil_key(opened), opened.to_json(), [], None, topic=EVENTS_TOPIC
+            f"opening of {opened.coil}",
+            key_bytes(coil_key(opened)),
+            opened.to_json(),
+            [],
+            None,
+            topic=EVENTS_TOPIC,
         )
         self._send_control(opened, opened.line.encode())
 
@@ -250,11 +255,6 @@ def check_fits(frame: EncodedFrame) -> None:
         raise BadImageError(
             f"{name_of(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
         )
-
-
-def coil_key(opened: CoilOpened) -> bytes:
-    """The Kafka key of a coil's records."""
-    return f"{opened.line}/{opened.coil}/{opened.run}".encode()
 
 
 def camera_key(record: FrameHeader | CameraClosed) -> bytes:

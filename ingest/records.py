@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -114,6 +114,20 @@ def check_identifier(what: str, value: str) -> str:
 def bytes_digest(data: bytes) -> str:
     """The `Digest` of bytes; a frame has that of its encoded pixels where they cannot be read."""
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
+CoilKey = tuple[str, str, int]
+"""(line, coil, run)."""
+
+
+def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names its coil
+    """Line, coil and run of a record."""
+    return record.line, record.coil, record.run
+
+
+def key_bytes(key: CoilKey) -> bytes:
+    """The Kafka key of everything that belongs to one run of a coil."""
+    return "/".join(map(str, key)).encode()
 
 
 class CameraBand(Record):

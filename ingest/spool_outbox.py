@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import Literal
 
 from ingest.errors import IngestError, SpoolError
-from ingest.records import CameraClosed, DropReason, FrameHeader, name_of
+from ingest.records import CameraClosed, CoilKey, DropReason, FrameHeader, name_of
 from ingest.spool import Spool
 from ingest.spool_acknowledgements import Acknowledgements
 from ingest.spool_backlog import Backlog, InFlight, Tally
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_log import LogRecord
-from ingest.spool_marks import CoilRun, Marks
+from ingest.spool_marks import Marks
 
 SPOOL_AFTER_S = 2.0
 """How long Kafka may take before frames go to disk: longer than the pauses of a healthy broker, and short
@@ -126,7 +126,7 @@ class Outbox:
         with self._changed:
             return self._marks.runs(line, coil)
 
-    def forget(self, run: CoilRun) -> None:
+    def forget(self, run: CoilKey) -> None:
         """A coil will not go on: its cameras begin anew should they speak."""
         with self._changed:
             self._marks.forget(run)

@@ -12,12 +12,12 @@ from typing import Self
 from ingest.errors import IngestError, PublishError, SpoolError
 from ingest.kafka import KafkaConnection
 from ingest.publisher import MAX_BYTES_IN_FLIGHT, check_fits, new_trace_context
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.records import CameraClosed, CoilKey, CoilOpened, EncodedFrame, FrameHeader
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_log import Open, open_file
-from ingest.spool_marks import CoilRun, Marks
+from ingest.spool_marks import Marks
 from ingest.spool_outbox import SPOOL_AFTER_S, Outbox, WhenFull
 from ingest.spool_sender import SpoolSender
 
@@ -138,7 +138,7 @@ class SpoolingPublisher:
         """The runs of a coil that are not wholly in Kafka, and whether each still waits for its source."""
         return self._outbox.runs(line, coil)
 
-    def forget(self, run: CoilRun) -> None:
+    def forget(self, run: CoilKey) -> None:
         """A coil that was begun will not go on."""
         self._outbox.forget(run)
 

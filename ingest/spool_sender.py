@@ -16,13 +16,12 @@ from ingest.kafka import CONTROL_HEADER, EVENTS_TOPIC, FRAME_HEADER, FRAMES_TOPI
 from ingest.publisher import (
     TRACE_HEADER,
     camera_key,
-    coil_key,
     control_partition,
     frame_partition,
     frames_producer,
     one_line_cause,
 )
-from ingest.records import CoilOpened, FrameHeader
+from ingest.records import CoilOpened, FrameHeader, coil_key, key_bytes
 from ingest.spool_entry import Entry
 from ingest.spool_outbox import Outbox
 
@@ -114,7 +113,7 @@ class SpoolSender:
             value, partition = record.to_json(), control_partition(key, partitions)
         if isinstance(record, CoilOpened):
             acknowledged = self._acknowledger(number, records=2)
-            opening = producer.send(EVENTS_TOPIC, key=coil_key(record), value=value)
+            opening = producer.send(EVENTS_TOPIC, key=key_bytes(coil_key(record)), value=value)
             opening.add_callback(acknowledged).add_errback(self._failed, self._attempt)
         sent = producer.send(FRAMES_TOPIC, key=key, value=value, headers=headers, partition=partition)
         sent.add_callback(acknowledged).add_errback(self._failed, self._attempt)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ingest.addresses import Address
 from ingest.kafka import KafkaConnection
+from ingest.records import CoilKey
 from orchestration.errors import OrchestrationError
 from orchestration.settings import DEFAULT_REDIS_PORT, Settings
 from orchestration.stack import Stack
@@ -16,7 +17,6 @@ from orchestration.stack.processes import Deadline
 from orchestration.stack.stack import Progress
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.runs import latest_run
 

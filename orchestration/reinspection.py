@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO
 
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame, key_bytes
 from orchestration.errors import OrchestrationError
 from workers.coil.records import CoilReopened
 from workers.in_process import BATCH_FRAMES
@@ -18,7 +18,6 @@ from workers.inspection.placing import place
 from workers.inspection.records import ModelIdentity
 from workers.streams.coil_history import CoilHistory
 from workers.streams.kafka_clients import fencing_producer
-from workers.streams.messages import CoilKey, key_bytes
 from workers.streams.result_cache import ResultCache
 from workers.streams.retained_frames import FrameName, known_frames, retained_frames
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ingest.records import CoilKey
 from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.report_view import print_report
 from orchestration.cli.state import state
@@ -18,7 +19,6 @@ from orchestration.settings import ModelSettings, Settings
 from orchestration.stack import Stack
 from workers.inspection.inspector import Inspector
 from workers.report.store import ReportStore
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.result_cache import ResultCache
 

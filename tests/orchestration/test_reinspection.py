@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ingest.codecs import encode_frame
 from ingest.kafka import FRAMES_TOPIC, KafkaConnection
 from ingest.publisher import Publisher
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame
+from ingest.records import CameraClosed, CoilKey, CoilOpened, EncodedFrame
 from orchestration.reinspection import FramesNotRetainedError, NotReportedError, gaps, reinspect
 from tests.workers.streams.frames import LINE, SIZE, DarkIsDefect, closed, frame, opened
 from tests.workers.streams.test_loops import Line
@@ -29,7 +29,6 @@ from workers.inspection.settings import InspectionSettings
 from workers.report.json_report import report_json
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
-from workers.streams.messages import CoilKey
 from workers.streams.result_cache import ResultCache
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]

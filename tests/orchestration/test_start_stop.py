@@ -18,6 +18,7 @@ import pytest
 from ingest.broker_probe import wait_for_broker
 from ingest.kafka import KafkaConnection
 from ingest.publisher import Publisher
+from ingest.records import CoilKey
 from ingest.simulation import SimulatedCoil, write_coil
 from ingest.sources.simulated import SimulatedSource
 from orchestration import line
@@ -45,7 +46,6 @@ from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.report_writers import ReportWriters
 

@@ -18,10 +18,9 @@ from pydantic import AfterValidator, Field
 
 from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, KafkaConnection
-from ingest.records import MAX_NUMBER, FrameHeader, Number, Record
+from ingest.records import MAX_NUMBER, CoilKey, FrameHeader, Number, Record, coil_key
 from workers.errors import DeadLetterNotFoundError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
-from workers.streams.messages import CoilKey, coil_key
 from workers.streams.reading import read_topic
 
 ORIGIN_HEADER = "dead-letter"

@@ -10,21 +10,14 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, FRAMES_TOPIC, KafkaConnection
-from ingest.records import EncodedFrame, FrameHeader
+from ingest.records import CoilKey, EncodedFrame, FrameHeader, coil_key, key_bytes
 from workers.coil.frame_notes import note_of
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.coil_history import CoilHistory
 from workers.streams.kafka_clients import FETCH_BYTES, PARTITION_FETCH_BYTES
-from workers.streams.messages import (
-    CoilKey,
-    CoilReported,
-    coil_key,
-    key_bytes,
-    read_frame_record,
-    read_inspection_record,
-)
+from workers.streams.messages import CoilReported, read_frame_record, read_inspection_record
 from workers.streams.reading import assign_topic, read_to, read_topic
 
 CLOCKS_APART_MS = 3_600_000

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
+from ingest.records import CoilKey, key_bytes
 from tests.workers.coil.records import LINE, closed, inspection, opened
 from tests.workers.streams.kafka_model import (
     Broker,
@@ -38,7 +39,7 @@ from workers.report.json_report import report_json
 from workers.report.store import ReportLocation
 from workers.streams import coil_loop
 from workers.streams.coil_loop import CoilLoop
-from workers.streams.messages import CoilKey, CoilReported, LogPlace, key_bytes, read_coil_record, report_key
+from workers.streams.messages import CoilReported, LogPlace, read_coil_record, report_key
 from workers.streams.settings import CoilLoopSettings
 
 WORKERS = 2

@@ -14,13 +14,14 @@ from kafka.consumer.fetcher import ConsumerRecord
 from pydantic import ValidationError
 
 from ingest.kafka import INSPECTIONS_TOPIC
+from ingest.records import coil_key, key_bytes
 from tests.workers.coil.records import COIL, LINE, opened
 from tests.workers.streams.kafka_model import Broker, Consumer, Producer
 from tests.workers.streams.test_closing_protocol import RULES, History, Writers
 from workers.coil.account import CoilRecord
 from workers.coil.joining import JoiningSettings
 from workers.streams.coil_loop import LONG_STEP_S, CoilLoop
-from workers.streams.messages import coil_key, key_bytes, read_coil_record
+from workers.streams.messages import read_coil_record
 from workers.streams.settings import MOST_POLL_S, CoilLoopSettings, FrameLoopSettings
 
 IDLE_S = 60.0

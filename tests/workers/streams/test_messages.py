@@ -7,17 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError
-from ingest.records import MAX_MM, MAX_NUMBER, MOST_CAMERAS, MOST_DROPS, CameraBand, DroppedFrames
-from orchestration.stack.topics import INSPECTION_BYTES
-from tests.workers.streams.frames import closed, frame, opened
-from workers.streams.messages import (
-    Control,
+from ingest.records import (
+    MAX_MM,
+    MAX_NUMBER,
+    MOST_CAMERAS,
+    MOST_DROPS,
+    CameraBand,
+    DroppedFrames,
     coil_key,
     key_bytes,
-    read_coil_record,
-    read_frame_record,
-    read_inspection_record,
 )
+from orchestration.stack.topics import INSPECTION_BYTES
+from tests.workers.streams.frames import closed, frame, opened
+from workers.streams.messages import Control, read_coil_record, read_frame_record, read_inspection_record
 
 
 @dataclass
