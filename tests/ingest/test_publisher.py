@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import socket
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -44,11 +43,6 @@ def frame(coil: str, sequence: int, data: bytes = b"\x07" * 100, camera: str = "
 
 def closed(coil: str, frames: int) -> CameraClosed:
     return CameraClosed(line="line-1", coil=coil, side="top", camera="a", frames=frames, end_mm=10.0 * frames)
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"coil-{uuid.uuid4().hex[:8]}"
 
 
 @given(

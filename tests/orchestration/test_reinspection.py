@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -157,11 +156,6 @@ def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Wor
     yield Worked(line)
     line.close()
     line.redis.close()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C{uuid.uuid4().hex[:12]}"
 
 
 def test_the_revised_report_is_that_of_the_model_from_the_start(

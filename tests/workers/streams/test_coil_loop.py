@@ -143,11 +143,6 @@ def workers(kafka: KafkaConnection, tmp_path: Path) -> Iterator[Workers]:
     workers.producer.close()
 
 
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
-
-
 def log_of(coil: str, frames: Sequence[int], count: int, run: int = 1) -> list[CoilRecord]:
     """A coil of one camera with a defect in each frame, opened and closed."""
     return [

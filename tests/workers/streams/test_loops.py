@@ -127,11 +127,6 @@ def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Lin
     line.close()
 
 
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
-
-
 def test_every_frame_is_accounted_for_once(line: Line, coil: str) -> None:
     line.send(coil, [frame(coil, n) for n in range(FRAMES)])
     report = line.run_until_reported(coil, line.frame_loop(), line.coil_loop())
