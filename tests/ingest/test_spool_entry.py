@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError, SpoolError
@@ -32,7 +32,6 @@ def test_a_closing_may_be_exchanged_for_one_that_names_drops() -> None:
     assert exchanged.trace == entry(closed(9)).trace
 
 
-@settings(deadline=None)
 @given(payload=st.binary(max_size=200))
 def test_only_errors_of_ours_come_out_of_foreign_bytes(payload: bytes) -> None:
     with pytest.raises((SpoolError, BadRecordError)):

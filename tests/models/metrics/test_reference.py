@@ -116,13 +116,13 @@ def pairs(draw: st.DrawFn) -> tuple[Image, Image]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pair=pairs())
 def test_any_small_image(pair: tuple[Image, Image]) -> None:
     _assert_same([pair])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.002, 0.02, 0.2, 0.6, 0.98]))
 def test_scattered_masks_whose_nearest_pixels_tie(seed: int, share: float) -> None:
     random = np.random.default_rng(seed)

@@ -65,7 +65,7 @@ def without(channels: CSNetChannels, stage: int, block: int, branch: int) -> CSN
     return replace(channels, stages=tuple(tuple(blocks) for blocks in splits))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.data())
 def test_any_branch_may_be_pruned_away(data: st.DataObject) -> None:
     channels = CSNetChannels.published(4)

@@ -279,5 +279,5 @@ def _digest(data: bytes) -> str:
 
 TestClosingProtocol = ClosingProtocol.TestCase
 TestClosingProtocol.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )

@@ -274,7 +274,7 @@ def no_waiting() -> Iterator[None]:
 
 TestFrameProtocol = FrameProtocol.TestCase
 TestFrameProtocol.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 
 

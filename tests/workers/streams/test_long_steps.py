@@ -70,7 +70,7 @@ class Slow(Consumer):
         return fetched
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(poll_s=st.floats(0.05, MOST_POLL_S) | st.just(MOST_POLL_S))
 def test_a_silent_coil_closes_however_long_polls_are(poll_s: float) -> None:
     line = Line(poll_s)

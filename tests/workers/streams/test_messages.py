@@ -78,7 +78,7 @@ def controls_of(entries: int) -> list[tuple[str, int, Control]]:
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["dropped", "cameras"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_control_that_is_passed_on_fits_the_inspections_topic(which: int, data: st.DataObject) -> None:
     most = controls_of(1)[which][1]
