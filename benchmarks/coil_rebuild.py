@@ -18,7 +18,7 @@ from kafka import KafkaProducer
 from pydantic import BaseModel
 
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
-from ingest.records import CameraBand, CameraClosed, CoilOpened, Record
+from ingest.records import CameraBand, CameraClosed, CoilOpened, Record, bytes_digest, key_bytes
 from orchestration.settings import Settings
 from orchestration.stack import Stack
 from workers.coil.grading import GradingRules
@@ -28,7 +28,6 @@ from workers.report.store import ReportStore
 from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
-from workers.streams.messages import key_bytes
 from workers.streams.report_writers import ReportWriters
 from workers.streams.settings import CoilLoopSettings
 
@@ -198,7 +197,7 @@ def _findings(sequence: int, along: float) -> Iterator[Finding]:
 
 
 def _digest(*parts: object) -> str:
-    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    return bytes_digest(repr(parts).encode())
 
 
 def main(

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from benchmarks.accuracy.protocols import TEST_FOLDER
 from benchmarks.machine import this_machine
 from ingest.simulation import SimulatedCoil
+from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Family
 from models.data.folders import load_samples
 from models.gate import Gate
@@ -34,7 +35,6 @@ from workers.inspection.settings import InspectionSettings
 
 SEVERSTAL = Path("severstal-frames")
 COIL_M = 12.0
-FAMILIES: tuple[Family, ...] = ("scaled", "brushed")
 COIL_SEEDS = tuple(range(27, 47))
 """Enough for half a percent to be more than one tile. Training tiles are cut from coils of seeds from 1,000
 up, and from the other half of the crops."""
@@ -160,7 +160,7 @@ def main(
     opened = Gate(backend, info, locate(gate).stem)
     coils = [
         tile
-        for family in FAMILIES
+        for family in TRAINING_FAMILIES
         for seed in COIL_SEEDS
         for tile in scored(opened, coil_tiles(seed, family))
     ]

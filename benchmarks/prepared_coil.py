@@ -14,11 +14,10 @@ class PreparedCoil:
 
     Args:
         coil: the coil to simulate now.
-        run: of the coil id.
     """
 
-    def __init__(self, coil: SimulatedCoil, *, run: int = 1) -> None:
-        source = SimulatedSource(coil, run=run)
+    def __init__(self, coil: SimulatedCoil) -> None:
+        source = SimulatedSource(coil)
         self._opened = source.opened()
         self._frames = list(source.frames())
         self._closed = source.closed()

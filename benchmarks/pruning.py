@@ -15,6 +15,7 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from models.data.normalisation import normalisation
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet
 from models.pruning import prune, reestimate, threshold_for
 from models.training.batches import Batches
@@ -88,15 +89,14 @@ def main(
     normalise = normalisation(chosen.normalisation)
     batches = Batches(chosen, samples, Member())
     images = [normalise(batches[step].images, network.in_channels) for step in range(BATCHES)]
-    whole = sum(parameter.numel() for parameter in network.parameters())
+    whole = parameters_of(network)
     points: list[Point] = []
     for share in SHARES:
         threshold = threshold_for(network, round(share * whole))
         pruned = prune(network, threshold)
         reestimate(pruned, images)
         scores = score_samples(pruned, samples.held_out_steel, normalise, torch.device("cpu"))
-        parameters = sum(parameter.numel() for parameter in pruned.parameters())
-        points.append(Point(threshold=threshold, parameters=parameters, iou=round(scores.iou, 4)))
+        points.append(Point(threshold=threshold, parameters=parameters_of(pruned), iou=round(scores.iou, 4)))
     curve = Curve(
         recipe=chosen.name, version=info.version, images=len(samples.held_out_steel), points=tuple(points)
     )

@@ -10,9 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ingest.codecs import bytes_digest
 from ingest.kafka import KafkaConnection
-from ingest.records import EncodedFrame, FrameHeader
+from ingest.records import EncodedFrame, FrameHeader, bytes_digest
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
 
 SIZES = (20_000, 100_000, 1_000_000)

@@ -41,9 +41,9 @@ class Address:
             raise ValueError(f"expected HOST:PORT with a port of 1 to {_MAX_PORT}, got {text[:80]!r}")
         return cls(found["ipv6"] or found["name"], port)
 
-    def listens(self, timeout_s: float = 1.0) -> bool:
+    def listens(self) -> bool:
         """Whether somebody accepts connections."""
-        return self.refusal(timeout_s) is None
+        return self.refusal(timeout_s=1.0) is None
 
     def refusal(self, timeout_s: float) -> str | None:
         """Why nobody accepts a connection; None when somebody does."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.errors import BadImageError
 from ingest.image_header import as_stored, image_format, read_image_header
-from ingest.records import MAX_SIDE_PX, Encoding, FrameHeader
+from ingest.records import DIGEST_BYTES, MAX_SIDE_PX, Encoding, FrameHeader
 
 MAX_FRAME_PX = 64 * 1024 * 1024
 """Largest frame that is decoded: four times the largest raw frame Kafka takes, and 64 MiB of memory."""
@@ -23,8 +23,6 @@ PNG_LEVEL = 1
 ZSTD_LEVEL = 1
 """As for PNG: strip texture is noise, and noise does not shrink by trying harder."""
 
-_DIGEST_BYTES = 16
-
 
 def pixel_digest(pixels: NDArray[np.uint8]) -> str:
     """BLAKE2b of shape and pixels, 32 hexadecimal digits.
@@ -32,14 +30,9 @@ def pixel_digest(pixels: NDArray[np.uint8]) -> str:
     Args:
         pixels: `(H, W)` uint8.
     """
-    digest = hashlib.blake2b(struct.pack("<II", *pixels.shape), digest_size=_DIGEST_BYTES)
+    digest = hashlib.blake2b(struct.pack("<II", *pixels.shape), digest_size=DIGEST_BYTES)
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
-
-
-def bytes_digest(data: bytes) -> str:
-    """BLAKE2b of bytes, 32 hexadecimal digits; stands in for the pixels where they cannot be read."""
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def encode(pixels: NDArray[np.uint8], encoding: Encoding) -> bytes:

@@ -23,7 +23,7 @@ from ingest.kafka import (
     MAX_FRAME_BYTES,
     KafkaConnection,
 )
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, coil_key, key_bytes, name_of
 
 TRACE_HEADER = "traceparent"
 FRAMES_PER_RUN = 16
@@ -41,7 +41,7 @@ CONNECT_TIMEOUT_S = 10.0
 DELIVERY_TIMEOUT_S = 120.0
 """A broker that restarts is back within a minute. Beyond this a frame is given up and its sender told."""
 CLOSE_TIMEOUT_S = 5.0
-_REQUEST_TIMEOUT_S = 30.0
+_REQUEST_TIMEOUT_MS = 30_000
 
 
 def frame_partition(header: FrameHeader, partitions: int) -> int:
@@ -64,7 +64,6 @@ class Publisher:
         connection: where Kafka is.
         max_bytes_in_flight: `send` waits while this many bytes are not acknowledged.
         connect_timeout_s: how long to look for a broker.
-        delivery_timeout_s: how long a record is tried.
 
     Raises:
         PublishError: no broker in time, or no frames topic there.
@@ -76,15 +75,13 @@ class Publisher:
         *,
         max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
-        delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
         self._servers = connection.bootstrap_servers
         self._window = ByteWindow(max_bytes_in_flight)
-        self._delivery_timeout_s = delivery_timeout_s
         wait_for_broker(connection, connect_timeout_s)
         with bootstrap_cause(connection) as cause:
             try:
-                self._producer = frames_producer(connection, connect_timeout_s, delivery_timeout_s)
+                self._producer = frames_producer(connection, connect_timeout_s)
             except KafkaError as error:
                 raise PublishError(f"no answer from Kafka at {self._servers}: {cause.of(error)}") from None
         try:
@@ -103,7 +100,12 @@ class Publisher:
             PublishError: Kafka did not take it in time.
         """
         self._publish(
-            f"opening of {opened.coil}", coil_key(opened), opened.to_json(), [], None, topic=EVENTS_TOPIC
+            f"opening of {opened.coil}",
+            key_bytes(coil_key(opened)),
+            opened.to_json(),
+            [],
+            None,
+            topic=EVENTS_TOPIC,
         )
         self._send_control(opened, opened.line.encode())
 
@@ -122,7 +124,7 @@ class Publisher:
         header = frame.header
         partition = frame_partition(header, self._partitions())
         headers = [(FRAME_HEADER, header.to_json()), (TRACE_HEADER, new_trace_context())]
-        self._publish(frame_name(header), camera_key(header), frame.data, headers, partition)
+        self._publish(name_of(header), camera_key(header), frame.data, headers, partition)
 
     def close_camera(self, closed: CameraClosed) -> None:
         """Publish that a camera has sent its last frame, after all frames are durable, and wait for it.
@@ -142,7 +144,7 @@ class Publisher:
         Raises:
             PublishError: Kafka did not take a record in time.
         """
-        wait_s = self._delivery_timeout_s + CLOSE_TIMEOUT_S if timeout_s is None else timeout_s
+        wait_s = DELIVERY_TIMEOUT_S + CLOSE_TIMEOUT_S if timeout_s is None else timeout_s
         in_time = self._window.wait_empty(wait_s)
         self._raise_failure()
         if not in_time:
@@ -170,7 +172,7 @@ class Publisher:
     def _send_control(self, record: CoilOpened | CameraClosed, key: bytes) -> None:
         partition = control_partition(key, self._partitions())
         headers = [(CONTROL_HEADER, record.kind.encode()), (TRACE_HEADER, new_trace_context())]
-        self._publish(f"{record.kind} of {record.coil}", key, record.to_json(), headers, partition)
+        self._publish(name_of(record), key, record.to_json(), headers, partition)
         self.flush()
 
     def _publish(
@@ -219,9 +221,7 @@ class Publisher:
             ) from None
 
 
-def frames_producer(
-    connection: KafkaConnection, connect_timeout_s: float, delivery_timeout_s: float
-) -> KafkaProducer:
+def frames_producer(connection: KafkaConnection, connect_timeout_s: float) -> KafkaProducer:
     """An idempotent producer for frames.
 
     Raises:
@@ -238,16 +238,11 @@ def frames_producer(
         metadata_max_age_ms=METADATA_MAX_AGE_MS,
         bootstrap_timeout_ms=int(connect_timeout_s * 1000),
         max_block_ms=int(connect_timeout_s * 1000),
-        delivery_timeout_ms=int(delivery_timeout_s * 1000),
-        request_timeout_ms=int(min(_REQUEST_TIMEOUT_S, delivery_timeout_s) * 1000),
+        delivery_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
+        request_timeout_ms=_REQUEST_TIMEOUT_MS,
         reconnect_backoff_max_ms=1_000,
         allow_auto_create_topics=False,
     )
-
-
-def frame_name(header: FrameHeader) -> str:
-    """What a message calls a frame."""
-    return f"frame {header.sequence} of {header.coil} {header.side}/{header.camera}"
 
 
 def check_fits(frame: EncodedFrame) -> None:
@@ -258,13 +253,8 @@ def check_fits(frame: EncodedFrame) -> None:
     """
     if len(frame.data) > MAX_FRAME_BYTES:
         raise BadImageError(
-            f"{frame_name(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
+            f"{name_of(frame.header)}: expected at most {MAX_FRAME_BYTES} bytes, got {len(frame.data)}"
         )
-
-
-def coil_key(opened: CoilOpened) -> bytes:
-    """The Kafka key of a coil's records."""
-    return f"{opened.line}/{opened.coil}/{opened.run}".encode()
 
 
 def camera_key(record: FrameHeader | CameraClosed) -> bytes:

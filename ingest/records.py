@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -26,6 +27,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """BLAKE2b of 16 bytes in hexadecimal."""
+DIGEST_BYTES = 16
 
 MAX_NUMBER = 2**53 - 1
 """Largest run, sequence and count of frames: the last that a float holds exactly. A number of hundreds of
@@ -107,6 +109,25 @@ def check_identifier(what: str, value: str) -> str:
     except ValidationError:
         expected = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"
         raise BadRecordError(f"{what} id: expected {expected}, got {value[:80]!r}") from None
+
+
+def bytes_digest(data: bytes) -> str:
+    """The `Digest` of bytes; a frame has that of its encoded pixels where they cannot be read."""
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+
+
+CoilKey = tuple[str, str, int]
+"""(line, coil, run)."""
+
+
+def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names its coil
+    """Line, coil and run of a record."""
+    return record.line, record.coil, record.run
+
+
+def key_bytes(key: CoilKey) -> bytes:
+    """The Kafka key of everything that belongs to one run of a coil."""
+    return "/".join(map(str, key)).encode()
 
 
 class CameraBand(Record):
@@ -226,6 +247,13 @@ class CameraClosed(Record):
     frames: Number
     end_mm: Millimetres
     dropped: Annotated[tuple[DroppedFrames, ...], Field(max_length=MOST_DROPS)] = ()
+
+
+def name_of(record: FrameHeader | CoilOpened | CameraClosed) -> str:
+    """What a message calls a record."""
+    if isinstance(record, FrameHeader):
+        return f"frame {record.sequence} of {record.coil} {record.side}/{record.camera}"
+    return f"{record.kind} of {record.coil}"
 
 
 @dataclass(frozen=True, slots=True)

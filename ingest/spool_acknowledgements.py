@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from ingest.records import CameraClosed, CoilOpened, FrameHeader
+from ingest.records import CameraClosed, CoilKey, CoilOpened, FrameHeader, coil_key
 from ingest.spool_entry import Entry, Handed
-from ingest.spool_marks import CoilRun, Marks, coil_run
+from ingest.spool_marks import Marks
 
 
 class Acknowledgements:
@@ -42,10 +42,10 @@ class Acknowledgements:
 
     def mark(self, records: list[Handed]) -> None:
         """Mark records as acknowledged, of frames the last one of each camera."""
-        last: dict[tuple[CoilRun, str, str], FrameHeader] = {}
+        last: dict[tuple[CoilKey, str, str], FrameHeader] = {}
         for record in records:
             if isinstance(record, FrameHeader):
-                last[coil_run(record), record.side, record.camera] = record
+                last[coil_key(record), record.side, record.camera] = record
             elif isinstance(record, CoilOpened):
                 self._marks.opened(record)
             elif isinstance(record, CameraClosed):

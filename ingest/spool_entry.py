@@ -39,14 +39,6 @@ class Entry:
         """Whether it is a frame: only those may be dropped."""
         return isinstance(self.record, FrameHeader)
 
-    @property
-    def name(self) -> str:
-        """What it is, for a message."""
-        record = self.record
-        if isinstance(record, FrameHeader):
-            return f"frame {record.sequence} of {record.coil} {record.side}/{record.camera}"
-        return f"{record.kind} of {record.coil}"
-
     def to_parts(self) -> tuple[bytes, bytes, bytes]:
         """Its bytes in parts, so that pixels are not copied."""
         record = self.record.to_json()

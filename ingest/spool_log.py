@@ -99,12 +99,13 @@ class RecordLog:
             raise SpoolError(f"{self.path}: damaged at byte {offset}")
         return record
 
-    def records(self, offset: int = 0) -> Iterator[LogRecord]:
-        """Every record from an offset on.
+    def records(self) -> Iterator[LogRecord]:
+        """Every record.
 
         Raises:
             SpoolError: one is damaged.
         """
+        offset = 0
         while offset < self.size_bytes:
             record = self.read(offset)
             yield record

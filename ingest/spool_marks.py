@@ -18,6 +18,7 @@ from ingest.errors import SpoolError
 from ingest.records import (
     MOST_DROPS,
     CameraClosed,
+    CoilKey,
     CoilOpened,
     DroppedFrames,
     DropReason,
@@ -25,14 +26,12 @@ from ingest.records import (
     Identifier,
     Record,
     Side,
+    coil_key,
 )
 from ingest.spool_log import Open, RecordLog, open_file, sync_directory
 
 COMPACT_BYTES = 4 * 1024 * 1024
 """A state takes 200 bytes: beyond some 20,000 of them the journal is written anew with the last ones only."""
-
-CoilRun = tuple[str, str, int]
-"""(line, coil, run)."""
 
 
 class CameraMark(Record):
@@ -97,9 +96,9 @@ class Marks:
 
     def __init__(self, path: Path, open_with: Open = open_file) -> None:
         self._open = open_with
-        self._coils: dict[CoilRun, CoilMark] = {}
-        self._cameras: dict[tuple[CoilRun, CameraName], CameraMark] = {}
-        self._finished: dict[tuple[CoilRun, CameraName], CameraMark] = {}
+        self._coils: dict[CoilKey, CoilMark] = {}
+        self._cameras: dict[tuple[CoilKey, CameraName], CameraMark] = {}
+        self._finished: dict[tuple[CoilKey, CameraName], CameraMark] = {}
         self._delivered = DeliveredMark()
         self._behind = False
         try:
@@ -119,7 +118,7 @@ class Marks:
 
     def camera(self, record: FrameHeader | CameraClosed) -> CameraMark:
         """The mark of the camera that a record is of."""
-        key = coil_run(record), (record.side, record.camera)
+        key = coil_key(record), (record.side, record.camera)
         known = self._cameras.get(key)
         if known is not None:
             return known
@@ -128,7 +127,7 @@ class Marks:
 
     def knows(self, record: FrameHeader | CoilOpened | CameraClosed) -> bool:
         """Whether a record is acknowledged, of a coil that is not finished or was not when this began."""
-        run = coil_run(record)
+        run = coil_key(record)
         if isinstance(record, CoilOpened):
             return run in self._coils or any(run == finished for finished, _ in self._finished)
         mark = self._finished.get((run, (record.side, record.camera))) or self.camera(record)
@@ -173,7 +172,7 @@ class Marks:
 
     def closed(self, record: CameraClosed, *, delivered: bool) -> None:
         """The closing of a camera is acknowledged, or in Kafka; with the last of a coil the coil is done."""
-        run = coil_run(record)
+        run = coil_key(record)
         state = "delivered" if delivered else "acknowledged"
         self._note(self.camera(record).model_copy(update={"closed": state}))
         coil = self._coils.get(run)
@@ -183,7 +182,7 @@ class Marks:
                 self._finished |= {key: known for key, known in self._cameras.items() if key[0] == run}
             self.forget(run)
 
-    def forget(self, run: CoilRun) -> None:
+    def forget(self, run: CoilKey) -> None:
         """Nothing more needs to be known of a coil."""
         line, coil, number = run
         self._note(CoilMark(line=line, coil=coil, run=number, finished=True))
@@ -204,7 +203,7 @@ class Marks:
         """Close the journal."""
         self._journal.close()
 
-    def _closed(self, run: CoilRun, camera: CameraName) -> str:
+    def _closed(self, run: CoilKey, camera: CameraName) -> str:
         mark = self._cameras.get((run, camera))
         return mark.closed if mark else "no"
 
@@ -225,10 +224,9 @@ class Marks:
         if isinstance(mark, DeliveredMark):
             self._delivered = mark
         elif isinstance(mark, CameraMark):
-            run = mark.line, mark.coil, mark.run
-            self._cameras[run, (mark.side, mark.camera)] = mark
+            self._cameras[coil_key(mark), (mark.side, mark.camera)] = mark
         else:
-            run = mark.line, mark.coil, mark.run
+            run = coil_key(mark)
             if mark.finished:
                 self._coils.pop(run, None)
                 self._cameras = {key: known for key, known in self._cameras.items() if key[0] != run}
@@ -251,8 +249,3 @@ class Marks:
         self._journal.close()
         written.path = path
         self._journal, self._behind = written, False
-
-
-def coil_run(record: FrameHeader | CameraClosed | CoilOpened) -> CoilRun:
-    """Line, coil and run of a record."""
-    return record.line, record.coil, record.run

@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import Literal
 
 from ingest.errors import IngestError, SpoolError
-from ingest.records import CameraClosed, DropReason, FrameHeader
+from ingest.records import CameraClosed, CoilKey, DropReason, FrameHeader, name_of
 from ingest.spool import Spool
 from ingest.spool_acknowledgements import Acknowledgements
 from ingest.spool_backlog import Backlog, InFlight, Tally
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_log import LogRecord
-from ingest.spool_marks import CoilRun, Marks
+from ingest.spool_marks import Marks
 
 SPOOL_AFTER_S = 2.0
 """How long Kafka may take before frames go to disk: longer than the pauses of a healthy broker, and short
@@ -126,7 +126,7 @@ class Outbox:
         with self._changed:
             return self._marks.runs(line, coil)
 
-    def forget(self, run: CoilRun) -> None:
+    def forget(self, run: CoilKey) -> None:
         """A coil will not go on: its cameras begin anew should they speak."""
         with self._changed:
             self._marks.forget(run)
@@ -288,7 +288,7 @@ class Outbox:
                         return
                 where, why = self._spool.directory, error.strerror or error
                 self._acknowledgements.lose(number)
-                self._failure = SpoolError(f"spool {where}: {why}; {entry.name} was not taken")
+                self._failure = SpoolError(f"spool {where}: {why}; {name_of(entry.record)} was not taken")
                 raise self._failure from None
             self._unsynced_bytes += max(1, len(entry.data))  # a control record waits for its sync, too
             return

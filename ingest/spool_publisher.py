@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +11,13 @@ from typing import Self
 
 from ingest.errors import IngestError, PublishError, SpoolError
 from ingest.kafka import KafkaConnection
-from ingest.publisher import DELIVERY_TIMEOUT_S, MAX_BYTES_IN_FLIGHT, check_fits, new_trace_context
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.publisher import MAX_BYTES_IN_FLIGHT, check_fits, new_trace_context
+from ingest.records import CameraClosed, CoilKey, CoilOpened, EncodedFrame, FrameHeader
 from ingest.spool import Spool
 from ingest.spool_backlog import Backlog
 from ingest.spool_entry import Entry, Handed
 from ingest.spool_log import Open, open_file
-from ingest.spool_marks import CoilRun, Marks
+from ingest.spool_marks import Marks
 from ingest.spool_outbox import SPOOL_AFTER_S, Outbox, WhenFull
 from ingest.spool_sender import SpoolSender
 
@@ -55,25 +54,13 @@ class SpoolingPublisher:
 
     Args:
         connection: where Kafka is, or will be.
-        max_bytes_in_flight: handed over and neither in Kafka nor on disk; `send` waits for room.
-        delivery_timeout_s: how long one attempt to send may take.
-        now: wall-clock seconds.
 
     Raises:
         SpoolInUseError: another publisher has the spool.
         SpoolError: the spool cannot be used.
     """
 
-    def __init__(
-        self,
-        connection: KafkaConnection,
-        spool: SpoolOptions,
-        *,
-        max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
-        delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._now = now
+    def __init__(self, connection: KafkaConnection, spool: SpoolOptions) -> None:
         self._closed = False
         self._stopping = threading.Event()
         self._spool = Spool(spool.directory, limit_bytes=spool.limit_bytes, open_with=spool.open_with)
@@ -83,16 +70,15 @@ class SpoolingPublisher:
                 self._spool,
                 self._marks,
                 when_full=spool.when_full,
-                window_bytes=max_bytes_in_flight,
+                window_bytes=MAX_BYTES_IN_FLIGHT,
                 spool_after_s=spool.spool_after_s,
-                now=now,
             )
         except IngestError:
             self._spool.close()
             raise
         self._keeper = threading.Thread(target=self._keep, name="spool-keeper", daemon=True)
         self._keeper.start()
-        self._sender = SpoolSender(connection, self._outbox, delivery_timeout_s)
+        self._sender = SpoolSender(connection, self._outbox)
 
     @property
     def backlog(self) -> Backlog:
@@ -152,7 +138,7 @@ class SpoolingPublisher:
         """The runs of a coil that are not wholly in Kafka, and whether each still waits for its source."""
         return self._outbox.runs(line, coil)
 
-    def forget(self, run: CoilRun) -> None:
+    def forget(self, run: CoilKey) -> None:
         """A coil that was begun will not go on."""
         self._outbox.forget(run)
 
@@ -192,7 +178,7 @@ class SpoolingPublisher:
             self.flush()
 
     def _entry(self, record: Handed, data: bytes) -> Entry:
-        return Entry(record, data, new_trace_context(), int(self._now() * 1000))
+        return Entry(record, data, new_trace_context(), int(time.time() * 1000))
 
     def _keep(self) -> None:
         while not self._stopping.is_set():

@@ -16,13 +16,12 @@ from ingest.kafka import CONTROL_HEADER, EVENTS_TOPIC, FRAME_HEADER, FRAMES_TOPI
 from ingest.publisher import (
     TRACE_HEADER,
     camera_key,
-    coil_key,
     control_partition,
     frame_partition,
     frames_producer,
     one_line_cause,
 )
-from ingest.records import CoilOpened, FrameHeader
+from ingest.records import CoilOpened, FrameHeader, coil_key, key_bytes
 from ingest.spool_entry import Entry
 from ingest.spool_outbox import Outbox
 
@@ -41,16 +40,11 @@ log = logging.getLogger(__name__)
 
 
 class SpoolSender:
-    """Sends what an outbox holds. Begins at once; Kafka need not be there.
+    """Sends what an outbox holds. Begins at once; Kafka need not be there."""
 
-    Args:
-        delivery_timeout_s: how long one producer tries a record before a new one takes over.
-    """
-
-    def __init__(self, connection: KafkaConnection, outbox: Outbox, delivery_timeout_s: float) -> None:
+    def __init__(self, connection: KafkaConnection, outbox: Outbox) -> None:
         self._connection = connection
         self._outbox = outbox
-        self._delivery_timeout_s = delivery_timeout_s
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._attempt = 0
@@ -79,7 +73,7 @@ class SpoolSender:
 
     def _send_until_it_fails(self) -> None:
         wait_for_broker(self._connection, PROBE_S)
-        producer = frames_producer(self._connection, ANSWER_TIMEOUT_S, self._delivery_timeout_s)
+        producer = frames_producer(self._connection, ANSWER_TIMEOUT_S)
         self._error = None
         try:
             while not self._stopping.is_set():
@@ -119,7 +113,7 @@ class SpoolSender:
             value, partition = record.to_json(), control_partition(key, partitions)
         if isinstance(record, CoilOpened):
             acknowledged = self._acknowledger(number, records=2)
-            opening = producer.send(EVENTS_TOPIC, key=coil_key(record), value=value)
+            opening = producer.send(EVENTS_TOPIC, key=key_bytes(coil_key(record)), value=value)
             opening.add_callback(acknowledged).add_errback(self._failed, self._attempt)
         sent = producer.send(FRAMES_TOPIC, key=key, value=value, headers=headers, partition=partition)
         sent.add_callback(acknowledged).add_errback(self._failed, self._attempt)

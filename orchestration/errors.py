@@ -4,9 +4,13 @@ OrchestrationError
 ├── SettingsError            a setting that is unknown, does not validate, or names a file that is not there
 ├── InspectorsAwayError      no inspector has answered for long (retriable)
 ├── BrokenInspectorError     an inspector that fails at every frame (retriable)
+├── CoilNotReportedError, RunReportedError         see orchestration/line.py
+├── NotReportedError, FramesNotRetainedError       see orchestration/reinspection.py
+├── OutputError, RunRevisedError                   see orchestration/cli/folders.py and inspection.py
 └── StackError               a part of the stack that cannot be started, reached or stopped
     ├── MissingProgramError  a program that a part needs is not installed
     ├── StartError           a part that ended or did not answer in time (retriable)
+    │   └── PortTakenError   see orchestration/stack/ports.py
     ├── UnreachableError     a server that the settings name and that does not answer (retriable)
     ├── UnusableLineError    a line that runs already and that does not serve who may not change it
     └── StackBusyError       another process starts or stops the same stack (retriable)

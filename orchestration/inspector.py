@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from models.errors import WeightsError
 from orchestration.settings import NO_CLASSIFIER, Settings
 from workers.inspection.inspector import Inspector
-from workers.inspection.stages import StageTimes
 
 if TYPE_CHECKING:
     from models.classes.classifier import Classifier
@@ -49,12 +48,11 @@ def open_classifier(settings: Settings) -> Classifier | None:
     return None if settings.model.classifier == NO_CLASSIFIER else Classifier.open(settings.model.classifier)
 
 
-def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | None = None) -> Inspector:
+def open_inspector(settings: Settings, *, threads: int = 1) -> Inspector:
     """The inspector as the settings describe it.
 
     Args:
         threads: frames inspected at the same time, each on one processor thread.
-        times: where to count the time of each stage.
 
     Raises:
         ModelsError: the weights or the back end are not there, or a gate's are to inspect.
@@ -65,10 +63,4 @@ def open_inspector(settings: Settings, *, threads: int = 1, times: StageTimes | 
             f"model.name: expected weights that find defects, got the gate {segmenter.name}, "
             f"which goes before them as model.gate"
         )
-    return Inspector(
-        segmenter,
-        settings.inspection,
-        open_classifier(settings),
-        threads=threads,
-        times=times,
-    )
+    return Inspector(segmenter, settings.inspection, open_classifier(settings), threads=threads)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ingest.addresses import Address
 from ingest.kafka import KafkaConnection
+from ingest.records import CoilKey
 from orchestration.errors import OrchestrationError
 from orchestration.settings import DEFAULT_REDIS_PORT, Settings
 from orchestration.stack import Stack
@@ -16,7 +17,6 @@ from orchestration.stack.processes import Deadline
 from orchestration.stack.stack import Progress
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveCoil, LiveView
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.runs import latest_run
 
@@ -103,7 +103,7 @@ def stop_line(stack: Stack, *, started_only: bool = False) -> None:
 
 
 @contextmanager
-def running_line(settings: Settings, progress: Progress | None = None) -> Iterator[Settings]:
+def running_line(settings: Settings) -> Iterator[Settings]:
     """A line that runs within the block; what was started for it is ended after it.
 
     Yields:
@@ -111,7 +111,7 @@ def running_line(settings: Settings, progress: Progress | None = None) -> Iterat
     """
     stack = Stack(settings)
     try:
-        yield start_line(stack, progress)
+        yield start_line(stack)
     finally:
         stop_line(stack, started_only=True)
 

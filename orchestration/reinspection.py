@@ -9,20 +9,18 @@ from itertools import islice
 from typing import IO
 
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame, key_bytes
 from orchestration.errors import OrchestrationError
 from workers.coil.records import CoilReopened
+from workers.in_process import BATCH_FRAMES
 from workers.inspection.inspector import Inspector
 from workers.inspection.placing import place
 from workers.inspection.records import ModelIdentity
 from workers.streams.coil_history import CoilHistory
 from workers.streams.kafka_clients import fencing_producer
-from workers.streams.messages import CoilKey, key_bytes
 from workers.streams.result_cache import ResultCache
 from workers.streams.retained_frames import FrameName, known_frames, retained_frames
 
-BATCH_FRAMES = 16
-"""Frames inspected at once: enough to keep all threads busy, few enough to keep memory flat."""
 TRANSACTION_TIMEOUT_MS, FRAME_TIMEOUT_MS = 30_000, 5
 """Of the one transaction, and more for each frame, whose inspection takes half a millisecond: a report is
 revised by all of them or by none. One that was killed in it holds coil workers back for this long."""

@@ -50,6 +50,12 @@ def data_dir() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def coil() -> str:
+    """The id of a coil that the shared Kafka has not seen."""
+    return f"C-{uuid.uuid4().hex[:12]}"
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real Kafka and a real Valkey with our topics, on ports of their own, shared by the whole session."""

@@ -36,7 +36,6 @@ def inspect_coil(
     joining: JoiningSettings,
     progress: Callable[[CoilAccount], None] | None = None,
     times: StageTimes | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> InspectedCoil:
     """Inspect a whole coil in this process.
 
@@ -44,7 +43,7 @@ def inspect_coil(
         progress: called with the account after every batch.
         times: where to count the time of joining; the inspector has its own.
     """
-    started = now()
+    started = datetime.now(UTC)
     times = times or NoStageTimes()
     opened = source.opened()
     account = CoilAccount(opened.line, opened.coil, opened.run, joining=joining)
@@ -66,7 +65,7 @@ def inspect_coil(
     delivery = Delivery(
         path="in-process",
         started_at=started,
-        closed_at=now(),
+        closed_at=datetime.now(UTC),
         frames_sent=counts.sent,
         duplicates=counts.duplicates,
         conflicts=counts.conflicts,

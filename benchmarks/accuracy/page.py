@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
@@ -24,6 +23,7 @@ from benchmarks.cross_validation import FILE as CROSS_VALIDATIONS
 from benchmarks.cross_validation import FINALISTS, STEPS, FoldRun
 from benchmarks.pruning import Curve, curves
 from benchmarks.trials import trials_in
+from models.evaluation.plots import CURVE, INK, SOFT, svg, tidy
 
 PUBLISHED = Path(__file__).with_name("published.toml")
 COLUMNS = {
@@ -104,8 +104,7 @@ white is right, blue missed, orange found where nothing is marked.
 ![tiles, masks, maps and errors](figures/failures.jpg)
 """
 SIZE_INCHES = (6.0, 3.8)
-INK, OURS, THEIRS = "#16202a", "#1769c2", "#aab4be"
-LINES = (OURS, "#c2571a", "#2b8a3e", "#7048a8")
+LINES = (CURVE, "#c2571a", "#2b8a3e", "#7048a8")
 
 
 class Published(BaseModel):
@@ -159,47 +158,40 @@ def published() -> list[Published]:
 def accuracy_speed_svg(folder: Path = FOLDER) -> str:
     """IoU of our networks over their time of a tile; lines for published ones, whose time is not known."""
     protocol = PROTOCOLS[0]
-    with _drawing("ms a 256 tile, one thread", protocol.title) as (axes, svg):
+    with _drawing("ms a 256 tile, one thread", protocol.title) as (figure, axes):
         for other in (one for one in published() if one.protocol == protocol.key):
-            axes.axhline(other.iou_mean, color=THEIRS, linestyle="--", linewidth=1)
+            axes.axhline(other.iou_mean, color=SOFT, linestyle="--", linewidth=1)
             axes.annotate(
                 other.network, (0.01, other.iou_mean), xycoords=("axes fraction", "data"), va="bottom"
             )
         for ours in load(protocol, folder):
             at = (ours.tile_ms, 100 * ours.figures["iou_mean"])
-            axes.plot(*at, "o", color=OURS)
+            axes.plot(*at, "o", color=CURVE)
             axes.annotate(ours.model, at, xytext=(5, 5), textcoords="offset points")
         axes.set_xlim(left=0)
-        return svg()
+        return svg(figure)
 
 
 def pruning_svg() -> str:
     """IoU of pruned networks over the parameters that they have left."""
-    with _drawing("parameters left", "Pruned without fine-tuning") as (axes, svg):
+    with _drawing("parameters left", "Pruned without fine-tuning") as (figure, axes):
         for curve, colour in zip(curves(), itertools.cycle(LINES), strict=False):
             left = [point.parameters for point in curve.points]
             axes.plot(
                 left, [100 * point.iou for point in curve.points], "o-", color=colour, label=curve.recipe
             )
         axes.legend(frameon=False)
-        return svg()
+        return svg(figure)
 
 
 @contextmanager
-def _drawing(below: str, title: str) -> Iterator[tuple[Axes, Callable[[], str]]]:
-    """Axes for IoU over something, and what makes an SVG of them."""
+def _drawing(below: str, title: str) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with axes for IoU over something."""
     with mpl.rc_context({"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}):
         figure = Figure(figsize=SIZE_INCHES, layout="constrained")
         axes = figure.add_subplot(xlabel=below, ylabel="IoU, %", title=title)
-        axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-
-        def svg() -> str:
-            text = io.StringIO()
-            figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-            return text.getvalue()
-
-        yield axes, svg
+        tidy(axes)
+        yield figure, axes
 
 
 def _noise_section(measured: dict[str, list[Evaluation]]) -> str:

@@ -12,26 +12,21 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.classes.sets import JudgedSet
 from benchmarks.machine import Machine, this_machine
-from models.classes.calibration import calibration_error, reliability
+from models.classes.calibration import (
+    CONFIDENCE_DECIMALS,
+    ReliabilityBin,
+    calibration_error,
+    is_named,
+    reliability,
+)
 from models.classes.classifier import Classifier
 from models.classes.images import LabelledImage, findings_of
 from models.classes.weights import load_classifier, locate_classifier
+from models.networks.cost import parameters_of
 
 FOLDER = Path(__file__).parent / "evaluations"
 TIMED_FINDINGS = 200
 DECIMALS = 4
-
-
-class Bin(BaseModel):
-    """One bin of a reliability diagram."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 class SetFigures(BaseModel):
@@ -57,7 +52,7 @@ class SetFigures(BaseModel):
     named: float
     accuracy_named: float | None
     calibration_error: float | None
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     confusion: tuple[tuple[int, ...], ...]
 
 
@@ -96,7 +91,7 @@ def evaluate(model: str, sets: Sequence[JudgedSet]) -> ClassEvaluation:
         classes=info.classes,
         temperature=info.temperature,
         least_confidence=info.least_confidence,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parameters=parameters_of(network),
         file_bytes=locate_classifier(model).stat().st_size,
         finding_ms=_finding_ms(classifier),
         machine=this_machine(),
@@ -125,8 +120,8 @@ def _figures(
     judged: JudgedSet, images: Sequence[LabelledImage], classifier: Classifier, threshold: float
 ) -> SetFigures:
     shares = np.stack([_shares(image, classifier) for image in images])
-    likeliest, confidences = shares.argmax(axis=1), np.round(shares.max(axis=1), 3)
-    named = confidences >= threshold
+    likeliest, confidences = shares.argmax(axis=1), np.round(shares.max(axis=1), CONFIDENCE_DECIMALS)
+    named = is_named(confidences, threshold)
     names = classifier.classes
     targets = np.array([names.index(one.defect_class) if one.defect_class else -1 for one in images])
     right = likeliest == targets
@@ -143,10 +138,7 @@ def _figures(
         named=_share(named) or 0.0,
         accuracy_named=_share(right[named]) if known else None,
         calibration_error=calibration_error(bins) if known else None,
-        bins=tuple(
-            Bin(low=b.low, high=b.high, count=b.count, confidence=b.confidence, accuracy=b.accuracy)
-            for b in bins
-        ),
+        bins=bins,
         confusion=tuple(tuple(row) for row in confusion.tolist()) if known else (),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks.classes.evaluations import ClassEvaluation, SetFigures
 from models.classes.recipe import ClassRecipe
+from models.evaluation.plots import CURVE, INK, svg, tidy
 
 TEXT = Path(__file__).with_name("page.md")
-INK, OURS, SOFT = "#16202a", "#1769c2", "#e3e8ed"
 STYLE = {"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}
 DARK_CELL = 0.5
 """Share of a row from which its cell is too dark for dark ink."""
@@ -56,7 +55,7 @@ def confusion_svg(evaluation: ClassEvaluation, sets: Sequence[SetFigures]) -> st
             if count:
                 ink = "white" if shares[row, column] > DARK_CELL else INK
                 axes.text(column, row, str(count), ha="center", va="center", color=ink)
-        return _svg(figure)
+        return svg(figure)
 
 
 def reliability_svg(sets: Sequence[SetFigures]) -> str:
@@ -69,16 +68,15 @@ def reliability_svg(sets: Sequence[SetFigures]) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.2, 4.2), layout="constrained")
         axes = figure.add_subplot(xlabel="confidence", ylabel="share that is right")
-        axes.grid(visible=True, color=SOFT, linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
         axes.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
         lows = np.array([one.low for one in sets[0].bins])
-        axes.bar(lows[seen] + 0.05, accuracy[seen], width=0.09, color=OURS, alpha=0.35)
-        axes.plot(confidence[seen], accuracy[seen], "o", color=OURS)
+        axes.bar(lows[seen] + 0.05, accuracy[seen], width=0.09, color=CURVE, alpha=0.35)
+        axes.plot(confidence[seen], accuracy[seen], "o", color=CURVE)
         for at, height, count in zip(confidence[seen], accuracy[seen], counts.sum(axis=0)[seen], strict=True):
             axes.annotate(str(count), (at, height), xytext=(0, 6), textcoords="offset points", ha="center")
         axes.set(xlim=(0, 1.02), ylim=(0, 1.08))
-        return _svg(figure)
+        return svg(figure)
 
 
 def real_sets(evaluation: ClassEvaluation) -> list[SetFigures]:
@@ -146,9 +144,3 @@ def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()

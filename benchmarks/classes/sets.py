@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.protocols import TEST_FOLDER
 from ingest.simulation import write_defects
 from models.classes.crops import Grey
 from models.classes.images import LabelledImage, read_labelled, split_images, with_maps
@@ -18,7 +19,6 @@ from models.classes.recipe import ClassRecipe
 from models.data.folders import load_unlabelled
 from orchestration.cli.class_training import pinned_sides
 
-STEEL_TEST = Path("sd-saliency-900") / "test"
 HOT_ROLLED = Path("steel-unlabelled") / "hot-rolled"
 NEU = Path("steel-unlabelled") / "neu-other"
 STEEL_TITLE = "SD-saliency-900, 180 test images"
@@ -61,7 +61,7 @@ def judged_sets(data: Path, recipe: ClassRecipe, maps: dict[str, MapOf]) -> list
         recipe: whose labels and split count.
         maps: functions that make saliency maps, by the name of the network.
     """
-    steel = partial(read_labelled, data / STEEL_TEST, recipe.labels)
+    steel = partial(read_labelled, data / TEST_FOLDER, recipe.labels)
     sets = [JudgedSet("steel-masks", f"{STEEL_TITLE}, their masks", steel)]
     for name, map_of in maps.items():
         sets += [

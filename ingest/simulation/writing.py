@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.codecs import encode
 from ingest.errors import NotSimulatedError
 from ingest.line import LINE_FILE
 from ingest.simulation.cameras import BANDS, strip_columns
@@ -18,9 +18,6 @@ from ingest.simulation.planting import Planting
 from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Half
 from ingest.sources.layout import images_in
-
-PNG_COMPRESSION = 1
-"""Of 9: grain hardly compresses, and the levels above cost five times the time for 5 % of size."""
 
 FRAME_NAMES = "[0-9]" * 6 + ".png"
 TRUTH_FILE = "truth.json"
@@ -234,5 +231,4 @@ def _place_on_defect(random: np.random.Generator, coil: SimulatedCoil, size: int
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-    path.write_bytes(data.tobytes())
+    path.write_bytes(encode(image, "png"))

@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ingest.codecs import bytes_digest, check_size, decode_image, pixel_digest
+from ingest.codecs import check_size, decode_image, pixel_digest
 from ingest.errors import BadImageError, SourceError
 from ingest.image_header import image_format, read_image_header
 from ingest.line import Line
-from ingest.records import CameraBand, Encoding, Side
+from ingest.records import CameraBand, Encoding, Side, bytes_digest
 from ingest.sources.layout import CameraFiles, find_cameras
 from ingest.sources.source import (
     DEFAULT_ENCODING,

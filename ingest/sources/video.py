@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.codecs import bytes_digest
 from ingest.errors import BadImageError, SourceError
 from ingest.position import ConstantSpeed
-from ingest.records import CameraBand, Encoding
+from ingest.records import CameraBand, Encoding, bytes_digest
 from ingest.sources.source import DEFAULT_ENCODING, CoilSource, Picture, bounded, encoded_picture
 
 log = logging.getLogger(__name__)

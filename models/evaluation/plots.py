@@ -40,7 +40,7 @@ def precision_recall_svg(curves: Curves) -> str:
             axes.annotate(f"F {level:g}", (recall[-1], precision[-1]), color=SOFT, fontsize=7)
         axes.plot(curves.recall, curves.precision, color=CURVE, linewidth=1.8)
         axes.set(xlim=(0, 1.0), ylim=(0, 1.02))
-        return _svg(figure)
+        return svg(figure)
 
 
 def f_measure_svg(curves: Curves, scores: SetScores) -> str:
@@ -54,7 +54,7 @@ def f_measure_svg(curves: Curves, scores: SetScores) -> str:
             f"maximum {scores.f_max:.4f} at {best}, mean {scores.f_mean:.4f}", fontsize=9, color=INK
         )
         axes.set(xlim=(0, 255), ylim=(0, 1.02))
-        return _svg(figure)
+        return svg(figure)
 
 
 def equal_f(level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -64,15 +64,21 @@ def equal_f(level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return recall, level * recall / ((1 + F_BETA_SQUARED) * recall - level * F_BETA_SQUARED)
 
 
-def _axes(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    axes = figure.add_subplot(xlabel=horizontal, ylabel=vertical)
+def tidy(axes: Axes) -> None:
+    """A pale grid behind curves, and no frame above and to the right of them."""
     axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A figure as SVG, the same text for equal figures where the style has a salt for ids."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()
+
+
+def _axes(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.add_subplot(xlabel=horizontal, ylabel=vertical)
+    tidy(axes)
+    return figure, axes

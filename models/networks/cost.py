@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.networks.build import NETWORKS, build
@@ -33,24 +34,25 @@ def cost(name: str, size: int | None = None, **knobs: object) -> Cost:
 
 
 def count_parameters(name: str, **knobs: object) -> int:
-    """Parameters of a network, without the running statistics of its normalisation."""
-    return _parameters(_without_memory(name, **knobs))
+    """Parameters of a network by its name; arguments as of `build`."""
+    return parameters_of(_without_memory(name, **knobs))
+
+
+def parameters_of(module: nn.Module) -> int:
+    """Parameters of a network or a part of one, without the running statistics of its normalisation."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @cache
 def _counted(name: str, size: int | None, knobs: tuple[tuple[str, object], ...]) -> Cost:
     """Counting takes a second, and says the same each time."""
     network = _without_memory(name, **dict(knobs))
-    return Cost(_parameters(network), _macs(network, size or NETWORKS[name].native_size))
+    return Cost(parameters_of(network), _macs(network, size or NETWORKS[name].native_size))
 
 
 def _without_memory(name: str, **knobs: object) -> SaliencyNetwork:
     with torch.device("meta"):
         return build(name, **knobs).eval()  # type: ignore[arg-type]
-
-
-def _parameters(network: SaliencyNetwork) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _macs(network: SaliencyNetwork, side: int) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import NetworkError
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet, InLayerBlock
 from models.networks.csnet_channels import CSNetChannels
 from models.networks.octave import NormalisedUnit, Split
@@ -106,7 +107,7 @@ def _parameters(network: CSNet, threshold: float) -> int:
     channels = select(network, threshold).channels
     with torch.device("meta"):
         left = CSNet(in_channels=network.in_channels, channels=channels, stem_stride=network.stem_stride)
-    return sum(parameter.numel() for parameter in left.parameters())
+    return parameters_of(left)
 
 
 def _layers(network: CSNet) -> Iterator[list[Tensor]]:

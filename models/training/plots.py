@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -11,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.evaluation.plots import CURVE, INK, SOFT, STYLE
+from models.evaluation.plots import CURVE, INK, SOFT, STYLE, svg, tidy
 
 SIZE_INCHES = (7.2, 7.6)
 STRIP_CURVE = "#c2571a"
@@ -31,9 +30,7 @@ def run_svg(lines: Sequence[Mapping[str, Any]], title: str) -> str:
             _grid(axes, steps)
         loss.set_title(title, fontsize=10, color=INK)
         overlap.set_xlabel("step")
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-        return text.getvalue()
+        return svg(figure)
 
 
 def _curve(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str, label: str) -> None:
@@ -63,8 +60,7 @@ def _tells(line: Mapping[str, Any], kind: str) -> bool:
 
 
 def _grid(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:
-    axes.grid(visible=True, color="#e3e8ed", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
     ends = [list(lines)[-1]["step"] for _, lines in groupby(steps, key=lambda line: line["phase"])]
     for end in ends[:-1]:
         axes.axvline(end, color=SOFT, linewidth=0.8, linestyle=":")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data.folders import Sample
+from models.data.folders import MARKED_OVER, Sample
 from models.data.normalisation import Normalisation
 from models.networks.outputs import SaliencyNetwork
 
@@ -58,7 +58,7 @@ def score_samples(
         saliency = cv2.resize(
             (logits * sharpness).sigmoid().numpy(), sample.image.shape[::-1], interpolation=cv2.INTER_LINEAR
         )
-        truth, found = sample.mask > 127, saliency > 0.5
+        truth, found = sample.mask > MARKED_OVER, saliency > 0.5
         errors.append(float(np.abs(saliency - truth).mean()))
         if sample.is_clean:
             false_shares.append(float(found.mean()))

@@ -33,9 +33,10 @@ from orchestration.cli import (
 )
 from orchestration.cli.console import err, harmless
 from orchestration.cli.log_lines import configure_logging
-from orchestration.cli.sigterm import EXIT_CODE, tidying_up_on_sigterm
+from orchestration.cli.sigterm import tidying_up_on_sigterm
 from orchestration.cli.state import State
 from orchestration.errors import OrchestrationError
+from orchestration.termination import EXIT_CODE
 from workers.errors import WorkerError
 
 FAILED = 1

@@ -13,14 +13,12 @@ from ingest.simulation import write_defects
 from ingest.simulation.crops import crop_index
 from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.folders import made_folder, written_once
+from orchestration.cli.training import STRIP_SEED
 
 if TYPE_CHECKING:
     from models.classes.data import ClassData, Steel
     from models.classes.recipe import ClassRecipe
     from models.classes.training import ClassRun
-
-STRIP_SEED = 1
-"""Seeds of its coils come from 1,000 up: the demo's coil, 7, is none of them."""
 
 MAPS_FOLDER = "maps"
 

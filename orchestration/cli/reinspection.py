@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ingest.records import CoilKey
 from orchestration.cli.console import activity, frames_progress, say
 from orchestration.cli.report_view import print_report
+from orchestration.cli.reports import CoilArgument, LatestRunOption, LineIdOption
 from orchestration.cli.state import state
 from orchestration.errors import UnreachableError
 from orchestration.inspector import open_inspector
@@ -18,7 +20,6 @@ from orchestration.settings import ModelSettings, Settings
 from orchestration.stack import Stack
 from workers.inspection.inspector import Inspector
 from workers.report.store import ReportStore
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.result_cache import ResultCache
 
@@ -28,14 +29,10 @@ REVISION_TIMEOUT_S = 180.0
 
 def reinspect_command(
     context: typer.Context,
-    coil: Annotated[str, typer.Argument(help="Id of the coil.")],
+    coil: CoilArgument,
     model: Annotated[str, typer.Option("--model", help="Name of shipped weights, or a weights file.")],
-    line: Annotated[
-        str | None, typer.Option("--line", help="Id of its line, where several had a coil of this id.")
-    ] = None,
-    run: Annotated[
-        int | None, typer.Option("--run", min=1, help="Run of the coil id.", show_default="the latest")
-    ] = None,
+    line: LineIdOption = None,
+    run: LatestRunOption = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Go on where Kafka does not retain all frames any more.")
     ] = False,

@@ -23,6 +23,13 @@ from workers.streams.live_view import LiveCoil, LiveView
 from workers.streams.redis_client import redis_client
 
 Format = Literal["table", "json", "csv", "html"]
+CoilArgument = Annotated[str, typer.Argument(help="Id of the coil.")]
+LineIdOption = Annotated[
+    str | None, typer.Option("--line", help="Id of its line, where several had a coil of this id.")
+]
+LatestRunOption = Annotated[
+    int | None, typer.Option("--run", min=1, help="Run of the coil id.", show_default="the latest")
+]
 ReportsOption = Annotated[
     str | None,
     typer.Option(
@@ -35,13 +42,9 @@ ReportsOption = Annotated[
 
 def report(
     context: typer.Context,
-    coil: Annotated[str, typer.Argument(help="Id of the coil.")],
-    line: Annotated[
-        str | None, typer.Option("--line", help="Id of its line, where several had a coil of this id.")
-    ] = None,
-    run: Annotated[
-        int | None, typer.Option("--run", min=1, help="Run of the coil id.", show_default="the latest")
-    ] = None,
+    coil: CoilArgument,
+    line: LineIdOption = None,
+    run: LatestRunOption = None,
     output_format: Annotated[Format, typer.Option("--format", help="Form of the report.")] = "table",
     reports: ReportsOption = None,
 ) -> None:

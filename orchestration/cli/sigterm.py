@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_CODE = 128 + signal.SIGTERM
-"""As the shell says it of a process that a signal ended."""
+from orchestration.termination import EXIT_CODE
 
 
 @contextmanager

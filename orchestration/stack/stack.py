@@ -24,7 +24,6 @@ from orchestration.stack.state import (
 )
 from orchestration.stack.status import APPLICATION_TITLE, PartStatus, application_status, lag_of
 
-KAFKA_ONLY: tuple[PartName, ...] = ("kafka",)
 TITLES: dict[PartName, str] = {"kafka": "Kafka", "redis": "Valkey", "ray": "Ray"}
 
 Progress = Callable[[str], None]
@@ -195,7 +194,7 @@ class Stack:
         """Leave Ray, so that this process may connect to another cluster."""
         ray_local.disconnect()
 
-    def connected(self, needed: Collection[PartName] = KAFKA_ONLY) -> Settings:
+    def connected(self, needed: Collection[PartName]) -> Settings:
         """The settings with the addresses of what runs: what a client or a replica needs.
 
         Args:

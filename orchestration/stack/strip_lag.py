@@ -14,6 +14,7 @@ from ingest.kafka import FRAME_HEADER, FRAMES_TOPIC, KafkaConnection
 from ingest.records import FrameHeader
 from orchestration.errors import UnreachableError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
+from workers.streams.reading import assign_topic
 
 POLL_MS = 200
 TIMEOUT_S = 15.0
@@ -59,9 +60,7 @@ def _first_waiting(connection: KafkaConnection, group: str) -> list[ConsumerReco
         max_partition_fetch_bytes=1,
     )
     try:
-        known = consumer.partitions_for_topic(FRAMES_TOPIC) or ()
-        partitions = [TopicPartition(FRAMES_TOPIC, number) for number in sorted(known)]
-        consumer.assign(partitions)
+        partitions = assign_topic(consumer, FRAMES_TOPIC)
         ends = _seek_to_committed(consumer, partitions)
         found: list[ConsumerRecord] = []
         deadline = time.monotonic() + TIMEOUT_S

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from models.networks.build import NETWORKS, build
+from models.networks.cost import parameters_of
 from scripts.network_figures.graph import (
     CONCATENATION,
     Block,
@@ -51,7 +52,7 @@ def block_graph(figure: Figure) -> BlockGraph:
             outputs = network(image)
     blocks = recorder.blocks
     claimed = sum(block.parameters for block in blocks)
-    total = sum(parameter.numel() for parameter in network.parameters())
+    total = parameters_of(network)
     if claimed != total:
         raise ValueError(f"{figure.network}: expected {total} parameters in its parts, got {claimed}")
     for place, saliency in enumerate(outputs.sides):
@@ -133,7 +134,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is
 
     def _watch(self, network: nn.Module, part: Part) -> Iterator[RemovableHandle]:
         modules = [network.get_submodule(path) for path in part.modules]
-        parameters = sum(parameter.numel() for module in modules for parameter in module.parameters())
+        parameters = sum(map(parameters_of, modules))
         number: list[int] = []
 
         def enter(*_: object) -> None:

@@ -15,6 +15,7 @@ import psutil
 import redis
 
 from ingest.publisher import Publisher
+from ingest.records import CoilKey
 from ingest.sources.source import Source
 from orchestration.line import start_line, stop_line, wait_for_report
 from orchestration.settings import RedisSettings, Settings
@@ -29,7 +30,6 @@ from tests.orchestration.line_logs import line_logs
 from tests.replicas import replicas
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
-from workers.streams.messages import CoilKey
 
 PATIENCE_S = 180.0
 """The longest recovery, a broker's restart on its data, takes some 20 s on free cores; cores are not always

@@ -26,8 +26,8 @@ from ingest.kafka import (
     INSPECTIONS_TOPIC,
     KafkaConnection,
 )
+from ingest.records import CoilKey
 from workers.streams.any_header_consumer import AnyHeaderConsumer
-from workers.streams.messages import CoilKey
 
 POLL_MS = 50
 RETRY_S = 0.5

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.codecs import bytes_digest
 from ingest.kafka import KafkaConnection
-from ingest.records import CameraBand, EncodedFrame, FrameHeader
+from ingest.records import CameraBand, EncodedFrame, FrameHeader, bytes_digest
 from ingest.sources.source import CoilSource, Picture
 from ingest.spool_publisher import SpoolingPublisher, SpoolOptions
 from orchestration.streaming import stream

@@ -8,7 +8,6 @@ import random
 import resource
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,11 +83,6 @@ def collected(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         if thread.name.startswith("coilwatch-ingest"):
             thread.join(10)
     gc.collect()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
 
 
 @dataclass

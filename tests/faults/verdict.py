@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ingest.records import CoilKey
 from ingest.sources.source import Source
 from orchestration.line import CoilNotReportedError
 from tests.faults.calm import CalmLine
 from tests.faults.line import FaultLine
 from workers.report.json_report import read_report
-from workers.streams.messages import CoilKey
 
 
 def expect_calm_report(line: FaultLine, calm: CalmLine, source: Source, key: CoilKey) -> None:

@@ -6,8 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from ingest.codecs import bytes_digest
-from ingest.records import CameraBand, CameraClosed, CoilOpened, FrameHeader
+from ingest.records import CameraBand, CameraClosed, CoilOpened, FrameHeader, bytes_digest
 from ingest.spool_entry import Entry, Handed
 
 TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ingest.codecs import (
     MAX_FRAME_PX,
-    bytes_digest,
     decode,
     decode_image,
     encode,
@@ -22,7 +21,7 @@ from ingest.codecs import (
 )
 from ingest.errors import BadImageError
 from ingest.image_header import image_format, read_image_header
-from ingest.records import Encoding, FrameHeader
+from ingest.records import Encoding, FrameHeader, bytes_digest
 
 ENCODINGS: tuple[Encoding, ...] = ("raw", "png", "jpeg", "zstd")
 LOSSLESS: tuple[Encoding, ...] = ("raw", "png", "zstd")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ingest.codecs import bytes_digest, decode, pixel_digest
+from ingest.codecs import decode, pixel_digest
 from ingest.errors import BadImageError, BadRecordError, SourceError
 from ingest.line import Line, LineCamera
-from ingest.records import EncodedFrame, Encoding
+from ingest.records import EncodedFrame, Encoding, bytes_digest
 from ingest.sources import folder
 from ingest.sources.folder import FolderSource
 from ingest.sources.layout import natural_key

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import socket
-import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,11 +14,10 @@ from kafka import KafkaConsumer, TopicPartition
 
 from ingest import publisher as publisher_module
 from ingest.byte_window import ByteWindow
-from ingest.codecs import bytes_digest
 from ingest.errors import BadImageError, PublishError
 from ingest.kafka import FRAMES_TOPIC, MAX_FRAME_BYTES, KafkaConnection
 from ingest.publisher import FRAMES_PER_RUN, Publisher, check_fits, frame_partition
-from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame, FrameHeader
+from ingest.records import CameraBand, CameraClosed, CoilOpened, EncodedFrame, FrameHeader, bytes_digest
 
 BAND = CameraBand(side="top", camera="a", across_mm=0, columns=10, mm_per_row=1, mm_per_column=1)
 
@@ -45,11 +43,6 @@ def frame(coil: str, sequence: int, data: bytes = b"\x07" * 100, camera: str = "
 
 def closed(coil: str, frames: int) -> CameraClosed:
     return CameraClosed(line="line-1", coil=coil, side="top", camera="a", frames=frames, end_mm=10.0 * frames)
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"coil-{uuid.uuid4().hex[:8]}"
 
 
 @given(

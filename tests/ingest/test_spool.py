@@ -108,7 +108,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpoolMachine = SpoolMachine.TestCase
-TestSpoolMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSpoolMachine.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError, SpoolError
-from ingest.records import DroppedFrames
+from ingest.records import DroppedFrames, name_of
 from ingest.spool_entry import Entry, Handed
 from tests.ingest.spooling import closed, entry, header, opened
 
@@ -21,8 +21,8 @@ def test_an_entry_comes_back_as_it_was(record: Handed) -> None:
 
 
 def test_what_it_is_called() -> None:
-    assert entry(header(7)).name == "frame 7 of C1 top/a"
-    assert entry(opened()).name == "coil-opened of C1"
+    assert name_of(header(7)) == "frame 7 of C1 top/a"
+    assert name_of(opened()) == "coil-opened of C1"
 
 
 def test_a_closing_may_be_exchanged_for_one_that_names_drops() -> None:
@@ -32,7 +32,6 @@ def test_a_closing_may_be_exchanged_for_one_that_names_drops() -> None:
     assert exchanged.trace == entry(closed(9)).trace
 
 
-@settings(deadline=None)
 @given(payload=st.binary(max_size=200))
 def test_only_errors_of_ours_come_out_of_foreign_bytes(payload: bytes) -> None:
     with pytest.raises((SpoolError, BadRecordError)):

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import SpoolError
@@ -30,7 +30,6 @@ def read(path: Path) -> list[tuple[int, bytes]]:
         log.close()
 
 
-@settings(deadline=None)
 @given(payloads=PAYLOADS)
 def test_what_was_written_is_read(payloads: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +38,6 @@ def test_what_was_written_is_read(payloads: list[bytes]) -> None:
         assert read(path) == list(enumerate(payloads))
 
 
-@settings(deadline=None)
 @given(payloads=PAYLOADS, data=st.data())
 def test_a_torn_tail_is_cut_and_whole_records_stay(payloads: list[bytes], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +53,6 @@ def test_a_torn_tail_is_cut_and_whole_records_stay(payloads: list[bytes], data: 
         assert path.stat().st_size == ends[whole]
 
 
-@settings(deadline=None)
 @given(payloads=PAYLOADS, data=st.data())
 def test_a_flipped_bit_never_becomes_a_record(payloads: list[bytes], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +67,6 @@ def test_a_flipped_bit_never_becomes_a_record(payloads: list[bytes], data: st.Da
         assert len(came) < len(payloads)
 
 
-@settings(deadline=None)
 @given(garbage=st.binary(max_size=300))
 def test_a_foreign_file_holds_no_record(garbage: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -442,4 +442,4 @@ class EdgeMachine(RuleBasedStateMachine):
 
 
 TestEdgeMachine = EdgeMachine.TestCase
-TestEdgeMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestEdgeMachine.settings = settings(max_examples=60, stateful_step_count=40)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ingest.codecs import bytes_digest, decode
+from ingest.codecs import decode
 from ingest.errors import SourceError
 from ingest.line import Line, LineCamera
-from ingest.records import CameraBand
+from ingest.records import CameraBand, bytes_digest
 from ingest.sources.folder import FolderSource
 from ingest.sources.video import VideoSource, video_columns
 

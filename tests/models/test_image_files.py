@@ -108,7 +108,7 @@ def test_damaged_pixels_are_no_pixels(tmp_path: Path) -> None:
         read_grey(tmp_path / "a.png")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     suffix=st.sampled_from([".png", ".jpg", ".bmp"]),
     changes=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=4),

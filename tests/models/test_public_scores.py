@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,11 +5,8 @@ import pytest
 from models.segmenter import Segmenter
 from tests.models.public_scores import public_scores
 
-DATA = os.environ.get("COILWATCH_DATA")
-
 
 @pytest.mark.data
-@pytest.mark.skipif(DATA is None, reason="COILWATCH_DATA is not set")
 @pytest.mark.parametrize(
     ("model", "iou", "s_measure", "weighted_f", "mae_raw"),
     [
@@ -20,9 +16,9 @@ DATA = os.environ.get("COILWATCH_DATA")
     ],
 )
 def test_shipped_networks_find_the_defects_of_the_public_test_images(
-    model: str, iou: float, s_measure: float, weighted_f: float, mae_raw: float
+    data_dir: Path, model: str, *, iou: float, s_measure: float, weighted_f: float, mae_raw: float
 ) -> None:
-    scores = public_scores(Path(str(DATA)) / "sd-saliency-900" / "test", Segmenter.open(model))
+    scores = public_scores(data_dir / "sd-saliency-900" / "test", Segmenter.open(model))
     # Just below what docs/models.md says; processors differ in the last digits.
     assert scores.iou >= iou
     assert scores.s_measure >= s_measure

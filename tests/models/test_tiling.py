@@ -21,7 +21,7 @@ def constant_maps(tiling: Tiling, value: int) -> list[np.ndarray[tuple[int, int]
 sides = st.integers(1, 3 * SIZE)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(height=sides, width=sides, overlap=st.integers(0, SIZE - 1))
 def test_tiles_cover_the_frame_and_show_its_pixels(height: int, width: int, overlap: int) -> None:
     pixels = picture(height, width)
@@ -40,7 +40,7 @@ def test_tiles_cover_the_frame_and_show_its_pixels(height: int, width: int, over
     assert covered.shape == (max(height, SIZE), max(width, SIZE)), "no tile leaves the frame"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(length=st.integers(SIZE, 20 * SIZE), overlap=st.integers(0, SIZE - 1))
 def test_neighbouring_tiles_overlap_enough_and_none_is_needless(length: int, overlap: int) -> None:
     places = cut(np.zeros((SIZE, length), np.uint8), SIZE, overlap).places
@@ -54,7 +54,7 @@ def test_neighbouring_tiles_overlap_enough_and_none_is_needless(length: int, ove
     assert np.ptp(steps) <= 1 if len(steps) else True
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=sides, width=sides, value=st.integers(0, 255), overlap=st.integers(0, SIZE - 1))
 def test_constant_maps_blend_to_a_constant(height: int, width: int, value: int, overlap: int) -> None:
     tiling = cut(picture(height, width), SIZE, overlap)

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.kafka import INSPECTIONS_TOPIC
 from ingest.publisher import Publisher
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
 from orchestration.inspector import open_inspector
@@ -26,7 +26,7 @@ from workers.coil.records import CoilReport
 from workers.in_process import inspect_coil
 from workers.inspection.records import Inspection
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey, read_inspection_record
+from workers.streams.messages import read_inspection_record
 from workers.streams.redis_client import redis_client
 
 COIL = SimulatedCoil(length_m=16.0, seed=11, coil="upgraded")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.publisher import Publisher
+from ingest.records import CoilKey
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
 from orchestration.inspector import open_inspector
@@ -25,7 +26,6 @@ from workers.report.json_report import read_report, report_json
 from workers.report.scoring import score
 from workers.report.store import ReportStore
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]

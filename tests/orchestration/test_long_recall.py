@@ -11,6 +11,7 @@ from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.kafka import INSPECTIONS_TOPIC, KafkaConnection
+from ingest.records import coil_key, key_bytes
 from orchestration import loop_thread
 from orchestration.loop_thread import STUCK_AFTER_S, LoopThread, Pulse
 from tests.workers.coil.records import COIL, LINE, inspection, opened
@@ -18,7 +19,7 @@ from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.recalling import recall
 from workers.streams import coil_history
 from workers.streams.coil_history import CoilHistory
-from workers.streams.messages import LogPlace, coil_key, key_bytes, read_coil_record
+from workers.streams.messages import LogPlace, read_coil_record
 
 KEY = (LINE, COIL, 1)
 PLACE = TopicPartition(INSPECTIONS_TOPIC, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from ingest.codecs import encode_frame
 from ingest.kafka import FRAMES_TOPIC, KafkaConnection
 from ingest.publisher import Publisher
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame
+from ingest.records import CameraClosed, CoilKey, CoilOpened, EncodedFrame
 from orchestration.reinspection import FramesNotRetainedError, NotReportedError, gaps, reinspect
 from tests.workers.streams.frames import LINE, SIZE, DarkIsDefect, closed, frame, opened
 from tests.workers.streams.test_loops import Line
@@ -29,7 +28,6 @@ from workers.inspection.settings import InspectionSettings
 from workers.report.json_report import report_json
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
-from workers.streams.messages import CoilKey
 from workers.streams.result_cache import ResultCache
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
@@ -158,11 +156,6 @@ def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Wor
     yield Worked(line)
     line.close()
     line.redis.close()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C{uuid.uuid4().hex[:12]}"
 
 
 def test_the_revised_report_is_that_of_the_model_from_the_start(

@@ -18,10 +18,11 @@ import pytest
 from ingest.broker_probe import wait_for_broker
 from ingest.kafka import KafkaConnection
 from ingest.publisher import Publisher
+from ingest.records import CoilKey
 from ingest.simulation import SimulatedCoil, write_coil
 from ingest.sources.simulated import SimulatedSource
 from orchestration import line
-from orchestration.cli.sigterm import EXIT_CODE, tidying_up_on_sigterm
+from orchestration.cli.sigterm import tidying_up_on_sigterm
 from orchestration.cli.sources import open_source
 from orchestration.errors import UnreachableError
 from orchestration.inspector import open_inspector
@@ -31,6 +32,7 @@ from orchestration.settings import Settings
 from orchestration.stack import Stack, ray_local, serve
 from orchestration.stack.ports import free_port
 from orchestration.stack.state import PartName, StackState
+from orchestration.termination import EXIT_CODE
 from tests.orchestration.frame_records import records
 from tests.orchestration.line_logs import line_logs
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
@@ -44,7 +46,6 @@ from workers.streams.coil_loop import CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey
 from workers.streams.redis_client import redis_client
 from workers.streams.report_writers import ReportWriters
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ingest.publisher import Publisher
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame
 from ingest.simulation import SimulatedCoil
 from ingest.sources.simulated import SimulatedSource
 from models.weights import locate, save_weights
@@ -38,7 +38,6 @@ from workers.inspection.inspector import Inspector
 from workers.inspection.records import Inspection
 from workers.report.json_report import report_json
 from workers.report.store import ReportStore
-from workers.streams.messages import CoilKey
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -18,11 +18,9 @@ from workers.errors import BadSettingsError, SegmentationError
 from workers.inspection.edges import StripEdges, find_strip_edges
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection, ModelIdentity, Region
-from workers.inspection.regions import Regions, find_regions
+from workers.inspection.regions import NO_REGIONS, Regions, find_regions
 from workers.inspection.settings import InspectionSettings
 from workers.inspection.stages import NoStageTimes, StageTimes
-
-NO_REGIONS = Regions((), (), 0, 0)
 
 
 class Segmentation(Protocol):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
-from ingest.records import FrameHeader
+from ingest.records import FrameHeader, bytes_digest
 from workers.inspection.records import Finding, FrameResult, Inspection, Region
 
 DECIMALS = 3
@@ -49,7 +47,7 @@ def place(header: FrameHeader, result: FrameResult) -> Inspection:
 def finding_id(header: FrameHeader, component: int) -> str:
     """Id of a finding, derived from what it is: equal wherever and whenever it is computed."""
     parts = (header.line, header.coil, header.run, header.side, header.camera, header.sequence, component)
-    return blake2b("/".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return bytes_digest("/".join(map(str, parts)).encode())
 
 
 def _finding(header: FrameHeader, region: Region) -> Finding:

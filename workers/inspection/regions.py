@@ -38,6 +38,9 @@ class Regions:
     further_area_px: int
 
 
+NO_REGIONS = Regions((), (), 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Picture:
     pixels: NDArray[np.uint8]
@@ -69,7 +72,7 @@ def find_regions(
     """
     mask = (saliency >= settings.threshold).astype(np.uint8)
     if not mask.any():
-        return Regions((), (), 0, 0)
+        return NO_REGIONS
     left, top, width, height = cv2.boundingRect(mask)
     window = np.s_[top : top + height, left : left + width]
     picture = _Picture(pixels, saliency, np.zeros(mask.shape, np.int32))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest.records import bytes_digest
 from workers.inspection.records import MOST_FINDINGS, MOST_OUTLINE_POINTS
 
 ALGORITHM = 6
@@ -53,4 +53,4 @@ class InspectionSettings(BaseModel):
     def digest_with(self, model_digest: str) -> str:
         """Digest of these settings together with a model's, 32 hexadecimal digits."""
         text = f"{ALGORITHM}/{model_digest}/{self.model_dump_json()}"
-        return blake2b(text.encode(), digest_size=16).hexdigest()
+        return bytes_digest(text.encode())

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from ingest.spool_log import sync_directory
+
 
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write a local file under a temporary name beside it, sync it, and move it into place.
@@ -26,13 +28,5 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the move itself durable: a rename is in the folder, not in the file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    # A rename is in the folder, not in the file.
+    sync_directory(target.parent)

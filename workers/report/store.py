@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from ingest.errors import BadRecordError
 from ingest.masking import without_password
-from ingest.records import Digest, Identifier, Record, check_identifier
+from ingest.records import Digest, Identifier, Record, bytes_digest, check_identifier
 from workers.coil.records import CoilReport, Decision
 from workers.report.atomic_file import write_atomically
 from workers.report.csv_report import events_csv
@@ -93,8 +92,7 @@ class ReportStore:
         )
         for name, data in zip(FILES, contents, strict=True):
             self._put(f"{folder}/{name}", data)
-        digest = hashlib.blake2b(contents[-1], digest_size=16).hexdigest()
-        return ReportLocation(folder=folder, digest=digest)
+        return ReportLocation(folder=folder, digest=bytes_digest(contents[-1]))
 
     def read(self, line: str, coil: str, run: int | None = None) -> CoilReport:
         """Read the report of a coil's run, of its latest finished run without one.

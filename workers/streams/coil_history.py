@@ -9,10 +9,11 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
+from ingest.records import CoilKey, key_bytes
 from workers.errors import LogGoneError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.kafka_clients import FETCH_BYTES
-from workers.streams.messages import REPORT_KEY_END, CoilKey, CoilReported, LogPlace, key_bytes, report_key
+from workers.streams.messages import REPORT_KEY_END, CoilReported, LogPlace, report_key
 from workers.streams.reading import read_to
 
 

@@ -20,6 +20,7 @@ from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
+from ingest.records import CoilKey, coil_key, key_bytes
 from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
@@ -30,15 +31,7 @@ from workers.report.delivery import Delivery
 from workers.streams.coil_history import CoilHistory
 from workers.streams.live_view import LiveView, live_coil
 from workers.streams.memory import hand_back_memory
-from workers.streams.messages import (
-    CoilKey,
-    CoilReported,
-    coil_key,
-    key_bytes,
-    read_coil_record,
-    report_key,
-    written_at,
-)
+from workers.streams.messages import CoilReported, read_coil_record, report_key, written_at
 from workers.streams.open_coil import OpenCoil
 from workers.streams.report_outbox import ReportOutbox, WrittenReport
 from workers.streams.report_writers import ReportWriters

@@ -18,11 +18,10 @@ from pydantic import AfterValidator, Field
 
 from ingest.errors import BadRecordError
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAME_HEADER, KafkaConnection
-from ingest.records import MAX_NUMBER, FrameHeader, Number, Record
+from ingest.records import MAX_NUMBER, CoilKey, FrameHeader, Number, Record, coil_key
 from workers.errors import DeadLetterNotFoundError
 from workers.streams.any_header_consumer import AnyHeaderConsumer
-from workers.streams.messages import CoilKey, coil_key
-from workers.streams.reading import read_to
+from workers.streams.reading import read_topic
 
 ORIGIN_HEADER = "dead-letter"
 """Kafka header whose value is the JSON of `Origin`."""
@@ -193,14 +192,7 @@ class DeadLetters:
     def box(self) -> LetterBox:
         """Every letter up to now, without its bytes: there may be more of them than memory."""
         box = LetterBox()
-        known = self._consumer.partitions_for_topic(DEAD_LETTERS_TOPIC) or ()
-        partitions = [TopicPartition(DEAD_LETTERS_TOPIC, partition) for partition in sorted(known)]
-        self._consumer.assign(partitions)
-        if not partitions:
-            return box
-        self._consumer.seek_to_beginning(*partitions)
-        ends = self._consumer.end_offsets(partitions)
-        for record in read_to(self._consumer, ends):
+        for record in read_topic(self._consumer, DEAD_LETTERS_TOPIC):
             _put(box, record)
         return box
 

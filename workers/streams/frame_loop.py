@@ -24,13 +24,12 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame, coil_key, key_bytes
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, ModelIdentity
 from workers.streams.batches import Batch, Gathering
 from workers.streams.dead_letters import dead_letter
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey, coil_key, key_bytes
 from workers.streams.result_cache import ResultCache
 from workers.streams.rewinding import Rebalances, is_same_member, membership, rewind_to_committed
 from workers.streams.settings import FrameLoopSettings

@@ -8,10 +8,9 @@ from typing import cast
 import redis
 
 from ingest.errors import BadRecordError
-from ingest.records import Record
+from ingest.records import CoilKey, Record
 from workers.coil.account import CoilAccount
 from workers.coil.records import CoilReport
-from workers.streams.messages import CoilKey
 from workers.streams.redis_rest import RedisRest
 
 LIVE_TTL_S = 24 * 3600

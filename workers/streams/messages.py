@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.errors import BadRecordError
 from ingest.kafka import CONTROL_HEADER, FRAME_HEADER
-from ingest.records import CameraClosed, CoilOpened, EncodedFrame, FrameHeader, Record
+from ingest.records import (
+    CameraClosed,
+    CoilKey,
+    CoilOpened,
+    EncodedFrame,
+    FrameHeader,
+    Record,
+    coil_key,
+    key_bytes,
+)
 from workers.coil.records import CoilClosed, CoilReopened, Decision
 from workers.inspection.records import Inspection
 
 Control = CoilOpened | CameraClosed
-CoilKey = tuple[str, str, int]
-"""(line, coil, run)."""
 REPORT_KEY_END = b"/report"
 
 CONTROLS: dict[str, type[CoilOpened | CameraClosed]] = {
@@ -60,16 +67,6 @@ class CoilReported(Record):
     report_folder: str
     report_digest: str
     log: tuple[LogPlace, ...] = ()
-
-
-def coil_key(record: Any) -> CoilKey:  # noqa: ANN401 - any record that names its coil
-    """Line, coil and run of a record."""
-    return record.line, record.coil, record.run
-
-
-def key_bytes(key: CoilKey) -> bytes:
-    """The Kafka key of everything that belongs to one run of a coil."""
-    return "/".join(map(str, key)).encode()
 
 
 def report_key(key: CoilKey) -> bytes:

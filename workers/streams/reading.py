@@ -16,6 +16,22 @@ PATIENCE_S = 30.0
 """Kafka is away when nothing of what it holds has come for so long; whoever begins anew asks again."""
 
 
+def assign_topic(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Give a consumer every partition of a topic; none where there is no such topic."""
+    numbers = sorted(consumer.partitions_for_topic(topic) or ())
+    partitions = [TopicPartition(topic, number) for number in numbers]
+    consumer.assign(partitions)
+    return partitions
+
+
+def read_topic(consumer: KafkaConsumer, topic: str) -> Iterator[ConsumerRecord]:
+    """Everything that a topic holds up to now; errors as of `read_to`."""
+    partitions = assign_topic(consumer, topic)
+    if partitions:
+        consumer.seek_to_beginning(*partitions)
+        yield from read_to(consumer, consumer.end_offsets(partitions))
+
+
 def read_to(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int]) -> Iterator[ConsumerRecord]:
     """Everything from the consumer's positions to these offsets, and what is fetched along with it.
 

@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from ingest.kafka import DEAD_LETTERS_TOPIC, FRAMES_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
+from ingest.records import CoilKey, coil_key, key_bytes
 from workers.coil.records import CoilReopened
 from workers.streams.dead_letters import (
     MARKER_HEADER,
@@ -20,7 +21,6 @@ from workers.streams.dead_letters import (
     replay_headers,
 )
 from workers.streams.kafka_clients import fencing_producer
-from workers.streams.messages import CoilKey, coil_key, key_bytes
 
 TRANSACTIONAL_ID = "coilwatch-dead-letters-replay"
 """One for all: of two replays at once the second ends the first, and no letter is sent twice."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from ingest.records import CoilKey
 from workers.coil.records import CoilReport
 from workers.report.delivery import Delivery
 from workers.report.errors import StoreError
 from workers.report.store import ReportLocation
-from workers.streams.messages import CoilKey
 from workers.streams.report_writers import ReportWriters
 
 FIRST_PAUSE_S = 1.0

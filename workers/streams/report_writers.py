@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from ingest.records import CoilKey
 from workers.coil.records import CoilReport
 from workers.report.delivery import Delivery
 from workers.report.errors import StoreHangsError
 from workers.report.store import ReportLocation, ReportStore
-from workers.streams.messages import CoilKey
 
 MOST_WRITES = 4
 """At once: some coils may hang before the others wait as well, and no more threads than these."""

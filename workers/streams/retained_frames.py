@@ -10,22 +10,15 @@ from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.errors import BadRecordError
 from ingest.kafka import EVENTS_TOPIC, FRAMES_TOPIC, KafkaConnection
-from ingest.records import EncodedFrame, FrameHeader
+from ingest.records import CoilKey, EncodedFrame, FrameHeader, coil_key, key_bytes
 from workers.coil.frame_notes import note_of
 from workers.inspection.placing import place
 from workers.inspection.records import FrameResult, Inspection
 from workers.streams.any_header_consumer import AnyHeaderConsumer
 from workers.streams.coil_history import CoilHistory
 from workers.streams.kafka_clients import FETCH_BYTES, PARTITION_FETCH_BYTES
-from workers.streams.messages import (
-    CoilKey,
-    CoilReported,
-    coil_key,
-    key_bytes,
-    read_frame_record,
-    read_inspection_record,
-)
-from workers.streams.reading import read_to
+from workers.streams.messages import CoilReported, read_frame_record, read_inspection_record
+from workers.streams.reading import assign_topic, read_to, read_topic
 
 CLOCKS_APART_MS = 3_600_000
 """Records carry the time of whoever sent them. An hour more at each end of a coil is read soon; a clock that
@@ -104,7 +97,7 @@ def retained_frames(connection: KafkaConnection, key: CoilKey, known: KnownFrame
 
 def _seek(consumer: KafkaConsumer, since_ms: int, until_ms: int) -> dict[TopicPartition, int]:
     """Assign the frames topic and go to a time; the offsets to read up to, of partitions with anything."""
-    partitions = _assign(consumer, FRAMES_TOPIC)
+    partitions = assign_topic(consumer, FRAMES_TOPIC)
     starts = consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
     stops = consumer.offsets_for_times(dict.fromkeys(partitions, until_ms))
     ends = consumer.end_offsets(partitions)
@@ -117,17 +110,8 @@ def _seek(consumer: KafkaConsumer, since_ms: int, until_ms: int) -> dict[TopicPa
 
 def _opened_ms(consumer: KafkaConsumer, key: CoilKey) -> int | None:
     """When the coil's opening was sent: before all of its frames, which may have waited for long."""
-    partitions = _assign(consumer, EVENTS_TOPIC)
-    consumer.seek_to_beginning(*partitions)
-    ends = consumer.end_offsets(partitions)
-    times = [record.timestamp for record in read_to(consumer, ends) if record.key == key_bytes(key)]
-    return min(times, default=None)
-
-
-def _assign(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    consumer.assign(partitions)
-    return partitions
+    records = read_topic(consumer, EVENTS_TOPIC)
+    return min((record.timestamp for record in records if record.key == key_bytes(key)), default=None)
 
 
 def _frame(record: ConsumerRecord, key: CoilKey) -> EncodedFrame | None:

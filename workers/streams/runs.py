@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from kafka import TopicPartition
-
 from ingest.kafka import EVENTS_TOPIC, KafkaConnection
 from workers.streams.any_header_consumer import AnyHeaderConsumer
-from workers.streams.reading import read_to
+from workers.streams.reading import read_topic
 
 
 def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
@@ -22,15 +20,8 @@ def latest_run(connection: KafkaConnection, line: str, coil: str) -> int:
         **connection.client_options(), enable_auto_commit=False, allow_auto_create_topics=False
     )
     try:
-        partitions = [
-            TopicPartition(EVENTS_TOPIC, p) for p in consumer.partitions_for_topic(EVENTS_TOPIC) or ()
-        ]
-        if not partitions:
-            return 0
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        return max((_run(record.key, line, coil) for record in read_to(consumer, ends)), default=0)
+        records = read_topic(consumer, EVENTS_TOPIC)
+        return max((_run(record.key, line, coil) for record in records), default=0)
     finally:
         consumer.close()
 

@@ -77,7 +77,7 @@ def test_another_seed_is_another_coil() -> None:
     assert digest(SimulatedCoil(0.24, 1), 0, 0) != digest(SimulatedCoil(0.24, 2), 0, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1), st.integers(0, 47_000), st.integers(1, 900), st.integers(0, 900))
 def test_any_stretch_joins_its_neighbours(camera: int, row: int, rows: int, cut: int) -> None:
     coil, cut = demo_coil(), min(cut, rows)

@@ -77,7 +77,7 @@ def test_noise_is_periodic_with_unit_variance(smoothing: tuple[int, int]) -> Non
     assert np.abs(noise[0] - noise[-1]).mean() == pytest.approx(step, rel=0.25)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 5000), st.integers(1, 300), st.integers(1, 40), st.integers(0, 300))
 def test_slow_noise_is_the_same_however_it_is_cut(first: int, rows: int, spacing: int, cut: int) -> None:
     noise = SlowNoise(smooth_noise(generator(2, 1), (7, 5), (1, 1)), spacing)

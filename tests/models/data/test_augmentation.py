@@ -16,7 +16,7 @@ def sample_of(height: int, width: int) -> Sample:
     return Sample("x", image, mask)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=st.integers(8, 90), width=st.integers(8, 90), seed=st.integers(0, 2**32), share=st.floats(0, 1))
 def test_every_crop_has_the_size_and_range_that_a_network_takes(
     height: int, width: int, seed: int, share: float

@@ -74,7 +74,7 @@ def _share_near(ours: NDArray[np.int64], theirs: NDArray[np.int64], distance_px:
     return float((squares.min(axis=1) <= distance_px**2).mean())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), height=st.integers(1, 14), width=st.integers(1, 14))
 def test_the_definition_pixel_by_pixel(data: st.DataObject, height: int, width: int) -> None:
     images = arrays(np.uint8, (height, width), elements=st.integers(0, 1), fill=st.integers(0, 1))

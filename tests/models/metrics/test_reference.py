@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import cv2
@@ -19,7 +18,6 @@ from models.segmenter import Segmenter
 from tests.models.metrics.examples import Image, blurred, defects, noise, one_pixel
 from tests.models.metrics.reference import CURVES, FIGURES, reference_of
 
-DATA = os.environ.get("COILWATCH_DATA")
 TOLERANCE = 1e-6
 NETWORK_IMAGES = 12
 
@@ -118,13 +116,13 @@ def pairs(draw: st.DrawFn) -> tuple[Image, Image]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pair=pairs())
 def test_any_small_image(pair: tuple[Image, Image]) -> None:
     _assert_same([pair])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), share=st.sampled_from([0.002, 0.02, 0.2, 0.6, 0.98]))
 def test_scattered_masks_whose_nearest_pixels_tie(seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
@@ -134,9 +132,8 @@ def test_scattered_masks_whose_nearest_pixels_tie(seed: int, share: float) -> No
 
 
 @pytest.mark.data
-@pytest.mark.skipif(DATA is None, reason="COILWATCH_DATA is not set")
-def test_real_masks_and_what_the_shipped_network_makes_of_their_images() -> None:
-    samples = load_samples(Path(str(DATA)) / "sd-saliency-900" / "test")
+def test_real_masks_and_what_the_shipped_network_makes_of_their_images(data_dir: Path) -> None:
+    samples = load_samples(data_dir / "sd-saliency-900" / "test")
     chosen = samples[:: len(samples) // NETWORK_IMAGES]
     network = Segmenter.open()
     real = [(network.segment_image(sample.image), sample.mask) for sample in chosen]

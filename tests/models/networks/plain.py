@@ -33,7 +33,3 @@ def conv_bn_relu(unit: nn.Module, maps: Tensor, dilation: int = 1) -> Tensor:
 
 def enlarge(maps: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=align_corners)
-
-
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

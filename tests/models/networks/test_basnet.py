@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from models.errors import NetworkError
 from models.networks.basnet import BASNet, RefUnet
-from tests.models.networks.plain import conv_bn_relu, enlarge, parameters, settled
+from models.networks.cost import parameters_of
+from tests.models.networks.plain import conv_bn_relu, enlarge, settled
 
 
 def narrow(**knobs: bool) -> BASNet:
@@ -22,11 +23,11 @@ def test_parts_have_the_published_sizes() -> None:
     with torch.device("meta"):
         network = BASNet()
     assert network.refine is not None
-    assert parameters(network.refine) == 482_177
-    assert parameters(network.bridge) == 7_082_496
+    assert parameters_of(network.refine) == 482_177
+    assert parameters_of(network.bridge) == 7_082_496
     resnet34_and_stem = 21_277_056
-    assert sum(map(parameters, [network.stem, *network.encoder[:4]])) == resnet34_and_stem
-    assert [parameters(stage) for stage in network.encoder[4:]] == [3 * (2 * 9 * 512 * 512 + 4 * 512)] * 2
+    assert sum(map(parameters_of, [network.stem, *network.encoder[:4]])) == resnet34_and_stem
+    assert [parameters_of(stage) for stage in network.encoder[4:]] == [3 * (2 * 9 * 512 * 512 + 4 * 512)] * 2
 
 
 def test_the_decoder_has_the_published_channels_and_dilations() -> None:

@@ -1,31 +1,27 @@
 import pytest
 import torch
-from torch import nn
 
 from models.errors import NetworkError
 from models.networks.build import build
 from models.networks.cat_ednet import CATEDNet
+from models.networks.cost import parameters_of
 from models.networks.edrnet import EDRNet
 
 NARROW = 0.125
 BYTES_PER_MB = 1e6
 
 
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def test_parts_have_the_sizes_that_the_paper_gives() -> None:
     with torch.device("meta"):
         network = CATEDNet()
-    assert parameters(network.encoder) == 21_277_056
-    assert parameters(network.bridge) == 7_082_496
-    assert parameters(network.decoder.weighted) == 1_058_821
-    assert parameters(network.decoder.residual) == 9_444_298
-    assert parameters(network.decoder.sides) == 9_798
-    assert parameters(network.refinement) == 306_112
+    assert parameters_of(network.encoder) == 21_277_056
+    assert parameters_of(network.bridge) == 7_082_496
+    assert parameters_of(network.decoder.weighted) == 1_058_821
+    assert parameters_of(network.decoder.residual) == 9_444_298
+    assert parameters_of(network.decoder.sides) == 9_798
+    assert parameters_of(network.refinement) == 306_112
     assert network.transformer is not None
-    assert parameters(network.transformer) == 85_940_224
+    assert parameters_of(network.transformer) == 85_940_224
 
 
 def test_parts_of_the_transformer_have_the_sizes_of_its_description() -> None:
@@ -34,18 +30,18 @@ def test_parts_of_the_transformer_have_the_sizes_of_its_description() -> None:
     assert transformer is not None
     positions = sum(embed.position.numel() for embed in transformer.embed)
     assert positions == 50_176
-    assert parameters(transformer.embed) - positions == 8_389_632
+    assert parameters_of(transformer.embed) - positions == 8_389_632
     layer = transformer.layers[0]
     assert len(transformer.layers) == 5
-    assert parameters(layer) == 15_428_608
-    assert parameters(layer.attention.queries) == 1_761_280
-    assert parameters(layer.attention.keys) == parameters(layer.attention.values) == 5_242_880
-    assert parameters(layer.attention.projections) == 352_256
-    assert parameters(layer.mlps) == 2_823_168
-    norms = parameters(layer.query_norms) + parameters(layer.all_norm) + parameters(layer.mlp_norms)
+    assert parameters_of(layer) == 15_428_608
+    assert parameters_of(layer.attention.queries) == 1_761_280
+    assert parameters_of(layer.attention.keys) == parameters_of(layer.attention.values) == 5_242_880
+    assert parameters_of(layer.attention.projections) == 352_256
+    assert parameters_of(layer.mlps) == 2_823_168
+    norms = parameters_of(layer.query_norms) + parameters_of(layer.all_norm) + parameters_of(layer.mlp_norms)
     assert norms == 6_144
-    assert parameters(transformer.norms) == 2_048
-    assert parameters(transformer.reconstruct) == 355_328
+    assert parameters_of(transformer.norms) == 2_048
+    assert parameters_of(transformer.reconstruct) == 355_328
 
 
 @pytest.mark.parametrize(
@@ -106,7 +102,7 @@ def test_without_refinement_the_finest_side_map_is_final() -> None:
 
 def test_positions_can_be_left_out() -> None:
     with torch.device("meta"):
-        assert parameters(CATEDNet()) - parameters(CATEDNet(position_embedding=False)) == 50_176
+        assert parameters_of(CATEDNet()) - parameters_of(CATEDNet(position_embedding=False)) == 50_176
 
 
 @pytest.mark.parametrize(

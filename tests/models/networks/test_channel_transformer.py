@@ -13,14 +13,11 @@ from models.networks.channel_transformer import (
     Reconstruct,
     TransformerLayer,
 )
+from models.networks.cost import parameters_of
 
 CHANNELS = (4, 6)
 PATCHES = (4, 2)
 TOTAL = sum(CHANNELS)
-
-
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def tokens(channels: int, count: int = 9, seed: int = 1) -> Tensor:
@@ -99,7 +96,7 @@ def test_positions_are_resized_to_another_grid() -> None:
 
 def test_positions_can_be_switched_off() -> None:
     without = small(position_embedding=False)
-    assert parameters(small()) - parameters(without) == 49 * TOTAL
+    assert parameters_of(small()) - parameters_of(without) == 49 * TOTAL
     assert not any("position" in name for name in without.state_dict())
     assert [out.shape for out in without(levels(64))] == [level.shape for level in levels(64)]
 

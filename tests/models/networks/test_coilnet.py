@@ -8,8 +8,9 @@ from torch.nn import functional
 import models
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
+from models.networks.cost import parameters_of
 from models.training.recipe import load_recipe
-from tests.models.networks.plain import conv_bn_relu, enlarge, parameters, settled
+from tests.models.networks.plain import conv_bn_relu, enlarge, settled
 
 RECIPES = Path(models.__file__).parent / "recipes"
 
@@ -89,7 +90,7 @@ def test_the_small_one_is_the_same_without_refinement_and_with_fewer_channels() 
         large, small = build("coilnet-m"), build("coilnet-s")
         plain = build("coilnet-m", refinement=False)
         assert len(small.eval()(torch.empty(1, 3, 64, 64)).sides) == 4
-    assert parameters(small) < parameters(plain) < parameters(large)
+    assert parameters_of(small) < parameters_of(plain) < parameters_of(large)
     assert {name for name, _ in small.named_parameters()} == {name for name, _ in plain.named_parameters()}
 
 

@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from models.errors import ImageShapeError, NetworkError
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet
 from models.networks.csnet_channels import BLOCKS, PRUNED, CSNetChannels
 
 
 def test_parts_have_the_published_sizes() -> None:
     network = CSNet()
-    stages = [sum(parameter.numel() for parameter in stage.parameters()) for stage in network.stages]
+    stages = [parameters_of(stage) for stage in network.stages]
     assert stages == [1_080, 2_820, 16_320, 73_760, 85_440]
-    assert sum(parameter.numel() for parameter in network.head.fuse.parameters()) == 31_499
-    assert sum(parameter.numel() for parameter in network.head.classify.parameters()) == 66
+    assert parameters_of(network.head.fuse) == 31_499
+    assert parameters_of(network.head.classify) == 66
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 32, 32), (1, 3, 48, 80)])
@@ -64,7 +65,7 @@ def without(channels: CSNetChannels, stage: int, block: int, branch: int) -> CSN
     return replace(channels, stages=tuple(tuple(blocks) for blocks in splits))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.data())
 def test_any_branch_may_be_pruned_away(data: st.DataObject) -> None:
     channels = CSNetChannels.published(4)

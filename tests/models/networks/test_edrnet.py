@@ -1,28 +1,24 @@
 import pytest
 import torch
-from torch import nn
 
 from models.errors import NetworkError
 from models.networks.build import build
+from models.networks.cost import parameters_of
 from models.networks.edrnet import EDRNet
 
 NARROW = 0.125
 
 
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 def test_parts_have_the_published_sizes() -> None:
     with torch.device("meta"):
         network, plain = EDRNet(), EDRNet(cbam=False)
-    assert parameters(plain.encoder) == 21_277_056
-    assert parameters(network.encoder) - parameters(plain.encoder) == 162_796
-    assert parameters(network.bridge) == 7_082_496
-    assert parameters(network.decoder.weighted) == 1_058_821
-    assert parameters(network.decoder.residual) == 9_444_298
-    assert parameters(network.decoder.sides) == 9_798
-    assert parameters(network.refinement) == 272_832
+    assert parameters_of(plain.encoder) == 21_277_056
+    assert parameters_of(network.encoder) - parameters_of(plain.encoder) == 162_796
+    assert parameters_of(network.bridge) == 7_082_496
+    assert parameters_of(network.decoder.weighted) == 1_058_821
+    assert parameters_of(network.decoder.residual) == 9_444_298
+    assert parameters_of(network.decoder.sides) == 9_798
+    assert parameters_of(network.refinement) == 272_832
 
 
 def test_the_refined_map_is_final_and_six_follow() -> None:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.networks.cost import parameters_of
 from models.networks.mobilenetv3 import (
     LARGE,
     HardSigmoid,
@@ -63,7 +64,7 @@ def test_a_residual_adds_its_input() -> None:
 
 def test_features_are_the_published_ones() -> None:
     network = MobileNetV3().eval()
-    assert sum(parameter.numel() for parameter in network.parameters()) == 738_662
+    assert parameters_of(network) == 738_662
     features = network(torch.rand(1, 3, 64, 96))
     assert [tuple(maps.shape[1:]) for maps in features] == [(16, 16, 24), (24, 8, 12), (56, 4, 6), (80, 2, 3)]
 

@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from models.errors import ImageShapeError, NetworkError
 from models.losses import HybridLoss
+from models.networks.cost import parameters_of
 from models.networks.pfanet import CPFE, ChannelAttention, PFANet, SpatialAttention
-from tests.models.networks.plain import conv_bn_relu, enlarge, parameters, settled
+from tests.models.networks.plain import conv_bn_relu, enlarge, settled
 
 
 def narrow() -> PFANet:
@@ -23,14 +24,14 @@ def narrow() -> PFANet:
 def test_parts_have_the_sizes_of_the_authors_layers() -> None:
     with torch.device("meta"):
         network = PFANet()
-    assert parameters(network.backbone) == 14_714_688
-    assert [parameters(cpfe) for cpfe in network.cpfe] == [229_632, 459_008, 459_008]
-    assert parameters(network.channel_attention) == 74_208
-    assert parameters(network.fuse_high) == 24_768
-    assert parameters(network.spatial_attention) == 37_638
+    assert parameters_of(network.backbone) == 14_714_688
+    assert [parameters_of(cpfe) for cpfe in network.cpfe] == [229_632, 459_008, 459_008]
+    assert parameters_of(network.channel_attention) == 74_208
+    assert parameters_of(network.fuse_high) == 24_768
+    assert parameters_of(network.spatial_attention) == 37_638
     low = (network.low1, network.low2, network.fuse_low)
-    assert [parameters(part) for part in low] == [37_056, 73_920, 73_920]
-    assert parameters(network.head) == 1_153
+    assert [parameters_of(part) for part in low] == [37_056, 73_920, 73_920]
+    assert parameters_of(network.head) == 1_153
 
 
 def test_cpfe_concatenates_growing_dilations() -> None:

@@ -2,13 +2,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.networks.cost import parameters_of
 from models.networks.refinement_1d import CrossAttention, CrossAttentionRefinement, ResidualRefinement1D
 
 DILATIONS = (1, 1, 2, 4)
-
-
-def parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def maps(channels: int, seed: int = 1) -> Tensor:
@@ -46,8 +43,8 @@ def recomputed(network: ResidualRefinement1D, coarse: Tensor) -> Tensor:
 
 def test_parameters_are_the_published_ones() -> None:
     with torch.device("meta"):
-        assert parameters(ResidualRefinement1D()) == 272_832
-        assert parameters(CrossAttentionRefinement()) == 306_112
+        assert parameters_of(ResidualRefinement1D()) == 272_832
+        assert parameters_of(CrossAttentionRefinement()) == 306_112
 
 
 def test_skips_leave_between_columns_and_rows_before_any_normalisation() -> None:

@@ -3,6 +3,7 @@ import timm
 import torch
 
 from models.errors import NetworkError
+from models.networks.cost import parameters_of
 from models.networks.resnet50 import ResNet50
 
 
@@ -25,7 +26,7 @@ def test_the_published_width_has_the_published_channels() -> None:
     with torch.device("meta"):
         network = ResNet50()
     assert network.channels == (256, 512, 1024, 2048)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 23_508_032
+    assert parameters_of(network) == 23_508_032
 
 
 def test_weights_fit_one_width() -> None:

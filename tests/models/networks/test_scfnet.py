@@ -6,11 +6,8 @@ from torch.nn import functional
 from models.errors import NetworkError
 from models.networks.blocks import ConvBnRelu
 from models.networks.build import build
+from models.networks.cost import parameters_of
 from models.networks.scfnet import SCFM, SCFNet
-
-
-def count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def cbr(layer: ConvBnRelu, maps: Tensor, dilation: int = 1) -> Tensor:
@@ -46,17 +43,17 @@ def test_scfm_is_its_formula() -> None:
 
 
 def test_parts_have_the_published_sizes(student: SCFNet) -> None:
-    assert count(student.backbone) == 738_662
-    assert [count(fusion) for fusion in student.fusions] == [7_056] * 3
+    assert parameters_of(student.backbone) == 738_662
+    assert [parameters_of(fusion) for fusion in student.fusions] == [7_056] * 3
     statistics = sum(value.numel() for name, value in student.named_buffers() if "running" in name)
-    assert count(student) + statistics == 800_154
+    assert parameters_of(student) + statistics == 800_154
 
 
 def test_the_teacher_has_the_published_size_with_its_statistics() -> None:
     with torch.device("meta"):
         teacher = SCFNet(backbone="resnet50")
     statistics = sum(value.numel() for name, value in teacher.named_buffers() if "running" in name)
-    assert count(teacher) + statistics == 26_148_420
+    assert parameters_of(teacher) + statistics == 26_148_420
 
 
 def test_the_maps_are_fused_from_deep_to_shallow(student: SCFNet) -> None:

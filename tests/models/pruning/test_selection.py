@@ -6,15 +6,12 @@ import pytest
 import torch
 
 from models.errors import NetworkError
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet
 from models.networks.csnet_channels import CSNetChannels
 from models.pruning import prune, select, threshold_for
 from models.pruning.selection import scales_of, units_of
 from tests.models.pruning.trained import block_of, norm_of, silence, trained
-
-
-def parameters(network: CSNet) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("unit", [0, 1, 2])
@@ -72,12 +69,12 @@ def test_a_branch_may_go_but_no_layer_and_no_scale_of_the_head() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
 def test_a_bound_of_parameters_is_kept_and_used(share: float) -> None:
     network = trained()
-    bound = round(share * parameters(network))
+    bound = round(share * parameters_of(network))
     threshold = threshold_for(network, bound)
-    assert parameters(prune(network, threshold)) <= bound
+    assert parameters_of(prune(network, threshold)) <= bound
     if share < 1:
         weakest = 0.999 * threshold
-        assert parameters(prune(network, weakest)) > bound
+        assert parameters_of(prune(network, weakest)) > bound
 
 
 @pytest.mark.parametrize("emptied", ["fine_share", "pruned"])
@@ -90,9 +87,9 @@ def test_a_bound_is_kept_where_a_branch_is_empty(emptied: str) -> None:
         silence(whole.head.fuse[1], 0, list(range(5)))
         network = prune(whole, 1e-20)
         assert network.channels.stages[3][1] == (16, 0)
-    bound = round(0.6 * parameters(network))
+    bound = round(0.6 * parameters_of(network))
     left = prune(network, threshold_for(network, bound))
-    assert parameters(left) <= bound
+    assert parameters_of(left) <= bound
     assert left(torch.rand(1, 3, 32, 32)).final.shape == (1, 1, 32, 32)
 
 
@@ -100,9 +97,9 @@ def test_a_bound_is_kept_where_a_scale_of_the_head_is_empty() -> None:
     published = CSNetChannels.published(8)
     empty = replace(published, head=(0, 10, 10), dilated=((0,) * 5, *published.dilated[1:]))
     network = trained(base_width=None, channels=empty)
-    bound = parameters(network) // 2
+    bound = parameters_of(network) // 2
     left = prune(network, threshold_for(network, bound))
-    assert parameters(left) <= bound
+    assert parameters_of(left) <= bound
     assert left.channels.head[0] == 0
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet
 from models.pruning import prune
 from tests.models.pruning.trained import block_of, images, silence, trained
@@ -17,10 +18,6 @@ def difference(network: CSNet, pruned: CSNet) -> float:
         whole, smaller = network(images(network.in_channels)).final, pruned(images(network.in_channels)).final
     assert float(whole.std()) > 1e-3
     return float((whole - smaller).abs().max() / whole.std())
-
-
-def parameters(network: CSNet) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_nothing_small_leaves_the_network_as_it_is() -> None:
@@ -43,7 +40,7 @@ def test_channels_that_put_out_nothing_go_without_a_trace(knobs: dict[str, int])
     for unit, branch in ((0, 1), (1, 2), (2, 0)):
         silence(network.head.fuse[unit], branch, [1, 3], shift=0.0)
     pruned = prune(network, THRESHOLD)
-    assert parameters(pruned) < parameters(network)
+    assert parameters_of(pruned) < parameters_of(network)
     assert difference(network, pruned) < 1e-4
 
 

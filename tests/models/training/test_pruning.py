@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pydantic import ValidationError
 
 from models.errors import TrainingError
+from models.networks.cost import parameters_of
 from models.networks.csnet import CSNet
 from models.training.recipe import Recipe
 from models.training.run import TrainingRun, run_training
@@ -31,10 +31,6 @@ def pruning(**settings: object) -> Recipe:
     return recipe_of(*phases, **{"score_every": 1, **CSNET, **settings})
 
 
-def parameters(network: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 @pytest.mark.parametrize(("cut_after", "saved"), [(3, 2), (5, 4)], ids=["as it prunes", "behind it"])
 def test_a_run_that_prunes_goes_on_wherever_it_was_cut_off(
     tmp_path: Path, cut_after: int, saved: int
@@ -45,10 +41,10 @@ def test_a_run_that_prunes_goes_on_wherever_it_was_cut_off(
 def test_a_phase_prunes_and_fine_tunes_what_is_left(tmp_path: Path) -> None:
     trainer = Trainer(pruning(), STEEL, tmp_path, CPU)
     whole = trainer.network
-    assert parameters(whole) > BOUND
+    assert parameters_of(whole) > BOUND
     trainer.train()
     assert isinstance(trainer.network, CSNet)
-    assert parameters(trainer.network) == parameters(trainer.average) <= BOUND
+    assert parameters_of(trainer.network) == parameters_of(trainer.average) <= BOUND
     assert trainer.progress.channels == str(trainer.network.channels)
     assert trainer._decay is None
     assert trainer.network is not whole
@@ -65,7 +61,7 @@ def test_weights_of_a_pruned_network_say_what_is_left(tmp_path: Path) -> None:
     assert isinstance(network, CSNet)
     assert (info.network, info.width, info.knobs["stem_stride"]) == ("csnet-x1", 1.0, 2)
     assert info.knobs["channels"] == str(network.channels)
-    assert parameters(network) <= BOUND
+    assert parameters_of(network) <= BOUND
 
 
 def test_only_csnet_is_pruned(tmp_path: Path) -> None:

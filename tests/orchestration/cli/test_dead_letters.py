@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.stack
 
 ERROR = "expected [64 x 64] pixels, got [red]rubbish[/red]"
 DeadLettersCommand = Callable[..., Ran]
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"X-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from models.networks.build import NETWORKS
+from models.networks.cost import parameters_of
 from models.weights import available, load
 from tests.models.networks.published import GIGA_MACS, PARAMETERS
 from tests.orchestration.cli.conftest import Coilwatch
@@ -32,7 +33,7 @@ def test_json_has_every_network_as_published(coilwatch: Coilwatch) -> None:
         loaded, info = load(name)
         assert (network, weights["width"], weights["version"]) == (info.network, info.width, info.version)
         assert weights["metrics"] == info.metrics
-        assert weights["parameters"] == sum(parameter.numel() for parameter in loaded.parameters())
+        assert weights["parameters"] == parameters_of(loaded)
 
 
 def test_the_table_names_networks_and_weights(coilwatch: Coilwatch) -> None:

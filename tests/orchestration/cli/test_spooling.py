@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from pathlib import Path
 
 import pytest
@@ -27,11 +26,6 @@ from workers.report.store import ReportStore
 LIMIT_BYTES = 100_000_000
 NOWHERE = KafkaConnection(bootstrap_servers="127.0.0.1:1")
 KEY = ("line-1", "C1")
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture

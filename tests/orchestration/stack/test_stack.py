@@ -145,7 +145,7 @@ def test_existing_servers_are_used_and_left_alone(servers: Stack, tmp_path: Path
     )
     stack = Stack(settings)
     assert stack.up(("kafka", "redis")) == []
-    assert stack.connected() == settings
+    assert stack.connected(("kafka",)) == settings
     assert [(row.part, row.health) for row in stack.status()][:2] == [("Kafka", "up"), ("Valkey", "up")]
     assert stack.down() == []
     assert len(servers.started()) == 2
@@ -171,7 +171,7 @@ def test_a_stack_that_does_not_run_says_so(stack: Stack) -> None:
     assert {row.health for row in stack.status()} == {"down"}
     assert stack.connected(()) == stack.settings
     with pytest.raises(UnreachableError, match="COILWATCH_KAFKA__BOOTSTRAP_SERVERS"):
-        stack.connected()
+        stack.connected(("kafka",))
 
 
 @pytest.mark.timeout(240)

@@ -449,7 +449,7 @@ def valid_inspections(draw: st.DrawFn, sequence: int) -> Inspection:
     return place(head, result)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_whatever_validates_can_be_reported(data: st.DataObject) -> None:
     coil = account()
@@ -477,7 +477,7 @@ ALL: tuple[CoilOpened | CameraClosed | Inspection, ...] = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(records=st.permutations(ALL))
 def test_the_report_does_not_depend_on_order(records: list[CoilOpened | CameraClosed | Inspection]) -> None:
     def report(ordered: list[CoilOpened | CameraClosed | Inspection]) -> bytes:

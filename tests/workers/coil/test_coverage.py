@@ -268,7 +268,7 @@ def wild_cameras(draw: st.DrawFn) -> tuple[CameraAccount, list[Inspection]]:
     return account, frames
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(wild=wild_cameras(), beyond=st.integers(0, 300))
 def test_all_strip_is_inspected_or_in_a_hole(
     wild: tuple[CameraAccount, list[Inspection]], beyond: int
@@ -312,7 +312,7 @@ def test_the_band_is_the_announced_one_or_the_first_frames() -> None:
     assert account.band == BAND
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     here=st.dictionaries(st.integers(0, 30), st.booleans(), max_size=20),
     frames=st.none() | st.integers(0, 35),

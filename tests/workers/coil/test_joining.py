@@ -65,7 +65,7 @@ def coils(draw: st.DrawFn) -> list[Inspection]:
     return records
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(records=coils(), shuffle=st.randoms(use_true_random=False), batch=st.integers(1, 5))
 def test_order_and_batches_do_not_change_the_report(
     records: list[Inspection], shuffle: random.Random, batch: int
@@ -123,7 +123,7 @@ def connected(outlines: list[tuple[str, Points]], along_mm: float, across_mm: fl
     return set(map(frozenset, groups))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     found=st.lists(st.tuples(st.sampled_from(("top", "bottom")), anywhere), max_size=8),
     along_mm=gaps,

@@ -57,7 +57,7 @@ def test_overlap(one: Outline, other: Outline, expected: float) -> None:
     assert overlap_mm2(other, [(one, 1.0)]) == pytest.approx(overlap_mm2(one, [(other, 1.0)]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(along=places, across=places, length=sizes, width=sizes)
 def test_overlap_of_rectangles_is_exact(along: float, across: float, length: float, width: float) -> None:
     one, other = rectangle(0, 0, 30, 20), rectangle(along, across, length, width)
@@ -94,7 +94,7 @@ def test_reach_differs_along_and_across(gap: float, axis: int, reached: bool) ->
     assert within_reach(SQUARE + step, SQUARE, 15, 5) is reached
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(along=places, across=places, length=sizes, width=sizes)
 def test_reach_of_rectangles_is_that_of_their_gaps(
     along: float, across: float, length: float, width: float

@@ -228,7 +228,7 @@ RECORDS: tuple[CoilRecord, ...] = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(RECORDS), max_size=25), st.data())
 def test_an_account_made_again_anywhere_goes_on_as_if_it_had_never_been_away(
     log: list[CoilRecord], data: st.DataObject

@@ -47,7 +47,7 @@ def middles(mask: Mask) -> NDArray[np.float64]:
     return np.argwhere(mask)[:, ::-1].astype(np.float64) + 0.5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=seeds, most=most_points)
 def test_an_outline_too_jagged_for_its_points_holds_every_pixel(seed: int, most: int) -> None:
     mask = jagged(seed, 0.7)
@@ -57,7 +57,7 @@ def test_an_outline_too_jagged_for_its_points_holds_every_pixel(seed: int, most:
     assert contains(outline, middles(mask)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=seeds,
     roughness=roughness_px,

@@ -111,7 +111,7 @@ def test_a_region_over_the_largest_frame_is_placed() -> None:
     assert found.area_mm2 == (side * 1e3) ** 2
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_region_of_a_frame_is_placed_in_it_whatever_its_place_and_scale(data: st.DataObject) -> None:
     head = data.draw(headers())
@@ -122,7 +122,7 @@ def test_a_region_of_a_frame_is_placed_in_it_whatever_its_place_and_scale(data: 
     assert Inspection.from_json(placed.to_json()) == placed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     saliency=arrays(np.uint8, st.tuples(*[st.integers(1, 12)] * 2), elements=st.sampled_from((0, 255))),
     most_points=st.integers(4, 8),

@@ -54,7 +54,7 @@ def test_one_pixel_is_outlined_by_its_corners() -> None:
     assert outline_area(region) == region.area_px == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(top=st.integers(0, 59), left=st.integers(0, 79), height=st.integers(1, 60), width=st.integers(1, 80))
 def test_the_outline_of_a_rectangle_is_the_rectangle(top: int, left: int, height: int, width: int) -> None:
     (region,) = found(saliency(np.s_[top : top + height, left : left + width])).whole
@@ -65,7 +65,7 @@ def test_the_outline_of_a_rectangle_is_the_rectangle(top: int, left: int, height
     assert set(region.outline) == {(box[row], box[column]) for row in (0, 2) for column in (1, 3)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     start=st.tuples(st.integers(0, 59), st.integers(0, 79)),
     end=st.tuples(st.integers(0, 59), st.integers(0, 79)),

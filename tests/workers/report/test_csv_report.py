@@ -63,7 +63,7 @@ def test_text_that_a_spreadsheet_would_run_is_neutralised(lead: str) -> None:
     assert row["cameras"] == row["class"] == f"'{hostile}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(reports())
 def test_every_row_has_every_cell_and_no_formula(report: CoilReport) -> None:
     table = rows(report)

@@ -189,7 +189,7 @@ def test_too_many_events_are_cut_off_visibly(monkeypatch: pytest.MonkeyPatch) ->
     assert sum(tag == "img" for tag, _ in outline.tags) == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(reports())
 def test_any_report_renders_to_the_same_well_formed_page(report: CoilReport) -> None:
     text = html_report(report)

@@ -16,7 +16,7 @@ from workers.report.json_report import read_report, report_json, report_schema, 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "report-schema.json"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(reports())
 def test_a_report_survives_its_json(report: CoilReport) -> None:
     data = report_json(report)

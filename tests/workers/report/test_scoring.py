@@ -157,7 +157,7 @@ def test_nothing_planted_and_nothing_found() -> None:
 boxes = st.tuples(st.floats(0, 2_000), st.floats(60, 900), st.floats(1, 300), st.floats(1, 100))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(boxes, max_size=8, unique=True), st.lists(boxes, max_size=8))
 def test_the_account_adds_up(events: list[Any], planted: list[Any]) -> None:
     report = example.report(*(example.event(*box, thumbnail="") for box in events))

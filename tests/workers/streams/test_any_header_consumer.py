@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -42,11 +41,6 @@ def producer(kafka: KafkaConnection) -> Iterator[KafkaProducer]:
     producer = KafkaProducer(**kafka.client_options(), linger_ms=200)
     yield producer
     producer.close()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"N-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.mark.parametrize("compression", [None, "gzip"])

@@ -16,19 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, rule
 from kafka.consumer.fetcher import ConsumerRecord
 
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC
+from ingest.records import CoilKey, key_bytes
 from tests.workers.coil.records import LINE, closed, inspection, opened
-from tests.workers.streams.kafka_model import (
-    Broker,
-    Consumer,
-    ProcessDiedError,
-    Producer,
-    death,
-    passing_fault,
-)
+from tests.workers.streams.group_protocol import WORKERS, GroupProtocol, workers
+from tests.workers.streams.kafka_model import Broker, Consumer, Producer
 from workers.coil.account import CoilAccount, CoilRecord
 from workers.coil.grading import GradingRules
 from workers.coil.joining import JoiningSettings
@@ -38,19 +33,16 @@ from workers.report.json_report import report_json
 from workers.report.store import ReportLocation
 from workers.streams import coil_loop
 from workers.streams.coil_loop import CoilLoop
-from workers.streams.messages import CoilKey, CoilReported, LogPlace, key_bytes, read_coil_record, report_key
+from workers.streams.messages import CoilReported, LogPlace, read_coil_record, report_key
 from workers.streams.settings import CoilLoopSettings
 
-WORKERS = 2
 PARTITIONS = 2
 FRAMES = 3
 GRACE_S = 3.0
 COILS = ["C-1", "C-2"]
 SETTINGS = CoilLoopSettings(grace_s=GRACE_S, idle_s=10_000.0, poll_records=3)
 RULES = GradingRules.load()
-CALLS = ["begin", "send", "offsets", "before the commit", "after the commit"]
 Reports = dict[tuple[CoilKey, int], set[bytes]]
-workers = st.integers(0, WORKERS - 1)
 
 
 class Writers:
@@ -138,14 +130,10 @@ def _garbage_stays() -> Iterator[None]:
         yield
 
 
-class ClosingProtocol(RuleBasedStateMachine):
+class ClosingProtocol(GroupProtocol):
     def __init__(self) -> None:
-        super().__init__()
-        self.broker = Broker(topic=INSPECTIONS_TOPIC)
+        super().__init__(Broker(topic=INSPECTIONS_TOPIC))
         self.store: Reports = defaultdict(set)
-        self.workers: dict[int, Worker] = {}
-        self.dead: list[Worker] = []
-        self.now = 0.0
 
     @initialize()
     def a_group_at_work(self) -> None:
@@ -182,7 +170,8 @@ class ClosingProtocol(RuleBasedStateMachine):
     @rule(worker=workers, steps=st.integers(1, 6))
     def work_on(self, worker: int, steps: int) -> None:
         for _ in range(steps):
-            self._step(worker)
+            if worker in self.workers:
+                self._run(worker, "step")
 
     @rule(worker=workers)
     def have_the_store_answer(self, worker: int) -> None:
@@ -200,27 +189,6 @@ class ClosingProtocol(RuleBasedStateMachine):
         self.have_the_store_answer(worker)
         self.work_on(worker, 1)
 
-    @rule(worker=workers, politely=st.booleans())
-    def end_a_worker(self, worker: int, politely: bool) -> None:
-        if worker in self.workers:
-            ended = self.workers.pop(worker)
-            if politely:
-                ended.loop.close()
-            else:
-                self.dead.append(ended)
-
-    @rule(worker=workers, call=st.sampled_from(CALLS), fatal=st.booleans())
-    def let_a_commit_fail(self, worker: int, call: str, fatal: bool) -> None:
-        if worker in self.workers:
-            # A commit that has happened is not reported as failed: then only the process can end.
-            is_death = fatal or call == CALLS[-1]
-            self.workers[worker].producer.fault = death(call) if is_death else passing_fault(call)
-
-    @precondition(lambda self: self.dead)
-    @rule()
-    def expire_a_dead_session(self) -> None:
-        self.dead.pop().consumer.give_up()
-
     @rule(worker=workers, other=workers, noticed=st.booleans())
     def expire_a_frozen_session(self, worker: int, other: int, noticed: bool) -> None:
         """A worker is stopped with coils in hand; another one does its work; it wakes and wants to commit."""
@@ -231,10 +199,6 @@ class ClosingProtocol(RuleBasedStateMachine):
             self.work_on(other, 1)
             self.have_the_store_answer(worker)
             self.work_on(worker, 1)
-
-    @rule()
-    def rebalance(self) -> None:
-        self.broker.rebalance()
 
     @invariant()
     def each_closing_has_the_report_that_the_log_before_it_makes(self) -> None:
@@ -288,14 +252,6 @@ class ClosingProtocol(RuleBasedStateMachine):
         key = key_bytes((record.line, record.coil, record.run))
         self.broker.publish(self.broker.partition_of(key), record.to_json(), [], key)
 
-    def _step(self, worker: int) -> None:
-        if worker not in self.workers:
-            return
-        try:
-            self.workers[worker].loop.step()
-        except ProcessDiedError:
-            self.dead.append(self.workers.pop(worker))
-
     def _all_committed(self) -> bool:
         ends = {partition: len(log) for partition, log in self.broker.frames.items()}
         return all(self.broker.committed.get(partition, 0) == end for partition, end in ends.items())
@@ -323,5 +279,5 @@ def _digest(data: bytes) -> str:
 
 TestClosingProtocol = ClosingProtocol.TestCase
 TestClosingProtocol.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )

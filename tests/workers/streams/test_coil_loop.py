@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 from benchmarks.coil_rebuild import measure
 from ingest.kafka import EVENTS_TOPIC, INSPECTIONS_TOPIC, KafkaConnection
-from ingest.records import CameraClosed, CoilOpened
+from ingest.records import CameraClosed, CoilOpened, coil_key, key_bytes
 from tests.workers.coil.records import LINE, MODEL, box, closed, finding, inspection, opened, unreadable
 from tests.workers.streams.header_names import NameInBytes
 from tests.workers.streams.topics import begin_at_the_end, drop_records
@@ -31,7 +31,7 @@ from workers.streams import coil_loop
 from workers.streams.coil_history import CoilHistory
 from workers.streams.coil_loop import CoilLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
-from workers.streams.messages import CoilReported, coil_key, key_bytes, report_key
+from workers.streams.messages import CoilReported, report_key
 from workers.streams.report_writers import ReportWriters
 from workers.streams.settings import CoilLoopSettings
 
@@ -141,11 +141,6 @@ def workers(kafka: KafkaConnection, tmp_path: Path) -> Iterator[Workers]:
     yield workers
     workers.stop()
     workers.producer.close()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
 
 
 def log_of(coil: str, frames: Sequence[int], count: int, run: int = 1) -> list[CoilRecord]:

@@ -41,11 +41,6 @@ FRAMES = 40
 
 
 @pytest.fixture
-def coil() -> str:
-    return f"L-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
 def group(kafka: KafkaConnection, monkeypatch: pytest.MonkeyPatch) -> str:
     """A group whose members are missed soon, and that reads what is published from now on."""
     monkeypatch.setattr(kafka_clients, "SESSION_TIMEOUT_MS", SESSION_MS)

@@ -14,34 +14,21 @@ from concurrent.futures import Future
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
 from ingest.kafka import CONTROL_HEADER, DEAD_LETTERS_TOPIC, FRAME_HEADER
 from ingest.records import EncodedFrame, FrameHeader
 from tests.workers.streams.frames import closed, frame
-from tests.workers.streams.kafka_model import (
-    Broker,
-    Consumer,
-    ProcessDiedError,
-    Producer,
-    death,
-    passing_fault,
-)
+from tests.workers.streams.group_protocol import WORKERS, GroupProtocol, workers
+from tests.workers.streams.kafka_model import Broker, Consumer, Producer, passing_fault
 from workers.inspection.records import FrameResult, ModelIdentity
 from workers.streams import frame_loop
 from workers.streams.dead_letters import ORIGIN_HEADER, Origin
 from workers.streams.frame_loop import FIRST_PAUSE_S, JITTER, MOST_FAILURES, FrameLoop
 from workers.streams.settings import FrameLoopSettings
 
-WORKERS = 2
 PARTITIONS = 3
 SETTINGS = FrameLoopSettings(batch_frames=3, batch_bytes=1024, batches_in_flight=2)
 PAUSES_S = FIRST_PAUSE_S * 2**MOST_FAILURES * JITTER[1]
@@ -49,8 +36,6 @@ PAUSES_S = FIRST_PAUSE_S * 2**MOST_FAILURES * JITTER[1]
 UNREADABLE_EVERY = 5
 FRAME = frame("C1", 0)
 MODEL = ModelIdentity(name="model", version="1", digest="0" * 32)
-CALLS = ["begin", "send", "offsets", "before the commit", "after the commit"]
-workers = st.integers(0, WORKERS - 1)
 partitions = st.integers(0, PARTITIONS - 1)
 
 
@@ -87,14 +72,10 @@ class Worker:
         self.loop = FrameLoop(self.consumer, self.producer, self.inspections, settings=SETTINGS, clock=clock)
 
 
-class FrameProtocol(RuleBasedStateMachine):
+class FrameProtocol(GroupProtocol):
     def __init__(self) -> None:
-        super().__init__()
-        self.broker = Broker()
-        self.workers: dict[int, Worker] = {}
-        self.dead: list[Worker] = []
+        super().__init__(Broker())
         self.published = 0
-        self.now = 0.0
 
     @initialize(partitions=st.integers(1, PARTITIONS))
     def a_group_at_work(self, partitions: int) -> None:
@@ -160,27 +141,6 @@ class FrameProtocol(RuleBasedStateMachine):
         if worker in self.workers and self.workers[worker].inspections.open:
             self.workers[worker].inspections.end(index)
 
-    @rule(worker=workers, politely=st.booleans())
-    def end_a_worker(self, worker: int, politely: bool) -> None:
-        if worker in self.workers:
-            ended = self.workers.pop(worker)
-            if politely:
-                ended.loop.close()
-            else:
-                self.dead.append(ended)
-
-    @rule(worker=workers, call=st.sampled_from(CALLS), fatal=st.booleans())
-    def let_a_commit_fail(self, worker: int, call: str, fatal: bool) -> None:
-        if worker in self.workers:
-            # A commit that has happened is not reported as failed: then only the process can end.
-            is_death = fatal or call == CALLS[-1]
-            self.workers[worker].producer.fault = death(call) if is_death else passing_fault(call)
-
-    @precondition(lambda self: self.dead)
-    @rule()
-    def expire_a_dead_session(self) -> None:
-        self.dead.pop().consumer.give_up()
-
     @rule(worker=workers, other=workers, noticed=st.booleans())
     def expire_a_frozen_session(self, worker: int, other: int, noticed: bool) -> None:
         """A worker is stopped in mid-batch; others do its work; it wakes and wants to commit."""
@@ -204,10 +164,6 @@ class FrameProtocol(RuleBasedStateMachine):
                 self.commit(worker)
             self.work_on(other, 3)
             self.commit(worker)
-
-    @rule()
-    def rebalance(self) -> None:
-        self.broker.rebalance()
 
     @precondition(lambda self: len(self.broker.frames) < PARTITIONS)
     @rule()
@@ -265,12 +221,6 @@ class FrameProtocol(RuleBasedStateMachine):
         while self.workers[worker].inspections.open:
             self.workers[worker].inspections.end(0)
 
-    def _run(self, worker: int, part: str) -> None:
-        try:
-            getattr(self.workers[worker].loop, part)()
-        except ProcessDiedError:
-            self.dead.append(self.workers.pop(worker))
-
 
 def _header(sequence: int) -> FrameHeader:
     return FRAME.header.model_copy(update={"sequence": sequence})
@@ -324,7 +274,7 @@ def no_waiting() -> Iterator[None]:
 
 TestFrameProtocol = FrameProtocol.TestCase
 TestFrameProtocol.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -89,7 +89,7 @@ def test_a_letter_that_was_written_with_such_a_past_is_read(number: int) -> None
     assert (letter.origin.attempts, letter.origin.first_failure_ms) == (MAX_NUMBER, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     name=st.sampled_from([b"\xff", b"a\xff", b"\xc3\xa9\xff"]),
     repeats=st.integers(1, MOST_WRITTEN_OUT) | st.integers(1, 2_000_000),

@@ -14,13 +14,14 @@ from kafka.consumer.fetcher import ConsumerRecord
 from pydantic import ValidationError
 
 from ingest.kafka import INSPECTIONS_TOPIC
+from ingest.records import coil_key, key_bytes
 from tests.workers.coil.records import COIL, LINE, opened
 from tests.workers.streams.kafka_model import Broker, Consumer, Producer
 from tests.workers.streams.test_closing_protocol import RULES, History, Writers
 from workers.coil.account import CoilRecord
 from workers.coil.joining import JoiningSettings
 from workers.streams.coil_loop import LONG_STEP_S, CoilLoop
-from workers.streams.messages import coil_key, key_bytes, read_coil_record
+from workers.streams.messages import read_coil_record
 from workers.streams.settings import MOST_POLL_S, CoilLoopSettings, FrameLoopSettings
 
 IDLE_S = 60.0
@@ -69,7 +70,7 @@ class Slow(Consumer):
         return fetched
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(poll_s=st.floats(0.05, MOST_POLL_S) | st.just(MOST_POLL_S))
 def test_a_silent_coil_closes_however_long_polls_are(poll_s: float) -> None:
     line = Line(poll_s)

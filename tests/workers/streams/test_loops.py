@@ -22,7 +22,7 @@ from ingest.kafka import (
     KafkaConnection,
 )
 from ingest.publisher import Publisher
-from ingest.records import EncodedFrame
+from ingest.records import CoilKey, EncodedFrame, key_bytes
 from tests.workers.streams.frames import LINE, InThisProcess, closed, frame, opened
 from tests.workers.streams.topics import begin_at_the_end
 from workers.coil.grading import GradingRules
@@ -35,7 +35,6 @@ from workers.streams.coil_loop import SHOW_AGAIN_S, CoilLoop
 from workers.streams.frame_loop import FrameLoop
 from workers.streams.kafka_clients import group_consumer, transactional_producer
 from workers.streams.live_view import LiveView
-from workers.streams.messages import CoilKey, key_bytes
 from workers.streams.redis_rest import REST_S, RedisRest
 from workers.streams.report_writers import ReportWriters
 from workers.streams.result_cache import ResultCache
@@ -126,11 +125,6 @@ def line(kafka: KafkaConnection, redis_url: str, tmp_path: Path) -> Iterator[Lin
     line.redis.flushall()
     yield line
     line.close()
-
-
-@pytest.fixture
-def coil() -> str:
-    return f"C-{uuid.uuid4().hex[:12]}"
 
 
 def test_every_frame_is_accounted_for_once(line: Line, coil: str) -> None:

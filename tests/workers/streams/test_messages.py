@@ -7,17 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import BadRecordError
-from ingest.records import MAX_MM, MAX_NUMBER, MOST_CAMERAS, MOST_DROPS, CameraBand, DroppedFrames
-from orchestration.stack.topics import INSPECTION_BYTES
-from tests.workers.streams.frames import closed, frame, opened
-from workers.streams.messages import (
-    Control,
+from ingest.records import (
+    MAX_MM,
+    MAX_NUMBER,
+    MOST_CAMERAS,
+    MOST_DROPS,
+    CameraBand,
+    DroppedFrames,
     coil_key,
     key_bytes,
-    read_coil_record,
-    read_frame_record,
-    read_inspection_record,
 )
+from orchestration.stack.topics import INSPECTION_BYTES
+from tests.workers.streams.frames import closed, frame, opened
+from workers.streams.messages import Control, read_coil_record, read_frame_record, read_inspection_record
 
 
 @dataclass
@@ -76,7 +78,7 @@ def controls_of(entries: int) -> list[tuple[str, int, Control]]:
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["dropped", "cameras"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_control_that_is_passed_on_fits_the_inspections_topic(which: int, data: st.DataObject) -> None:
     most = controls_of(1)[which][1]

@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 
+from ingest.records import CoilKey
 from tests.workers.report import example
 from workers.coil.records import CoilReport
 from workers.report.delivery import Delivery
 from workers.report.errors import StoreError, StoreHangsError
 from workers.report.store import ReportLocation, ReportStore
-from workers.streams.messages import CoilKey
 from workers.streams.report_outbox import LONGEST_PAUSE_S, SLOW_S, ReportOutbox, WrittenReport
 from workers.streams.report_writers import HANGS_S, MOST_WRITES, ReportWriters
 

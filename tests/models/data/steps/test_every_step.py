@@ -26,7 +26,7 @@ def make(step: type[Step]) -> Step:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(height=st.integers(7, 40), width=st.integers(7, 40), seed=st.integers(0, 2**32))
 def test_pairs_stay_pairs_in_range_and_the_given_one_stays(
     step: type[Step], height: int, width: int, seed: int
