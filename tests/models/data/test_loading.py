@@ -30,6 +30,8 @@ class Numbered(Dataset[SaliencyBatch]):
         return SaliencyBatch(torch.full((2, 4, 4), float(step)), torch.zeros(2, 1, 4, 4), (f"{step}",) * 2)
 
 
+# PyTorch warns where there are fewer cores than such processes.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_in_the_order_of_their_steps_whatever_the_number_of_workers(workers: int) -> None:
     batches = list(step_loader(Numbered(), range(3, 12), workers=workers))
