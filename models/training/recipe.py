@@ -101,7 +101,8 @@ class Phase(Record):
         average: of weights, that is scored and exported: "recent" ones by the recipe's `ema_decay`, or all of
             the "phase" alike, as in stochastic weight averaging, for a rate that stays high (Izmailov et al.,
             UAI 2018; each step as in Cha et al., "SWAD", NeurIPS 2021).
-        all_steel: what is held out trains, too; nothing is left to choose by, so the end counts.
+        all_steel: what is held out trains, too, and in every later phase; nothing is left to choose by,
+            so the end counts.
         prune: takes channels away first; from here on nothing decays by activity.
     """
 
@@ -218,9 +219,11 @@ class Recipe(Record):
     def _consistent(self) -> Self:
         if self.fold is not None and self.fold >= self.folds:
             raise ValueError(f"fold: expected 0 to {self.folds - 1}, got {self.fold}")
-        seen = any(phase.all_steel for phase in self.phases)
-        if seen and (self.fold is not None or self.gate):
+        seen = [phase.all_steel for phase in self.phases]
+        if any(seen) and (self.fold is not None or self.gate):
             raise ValueError("all_steel: expected held-out steel for a fold or a gate's threshold, got none")
+        if seen != sorted(seen):
+            raise ValueError("all_steel: expected it of every phase behind the first that has it")
         if not self.loss:
             raise ValueError("loss: expected at least one")
         if self.gate and self.sharpness != 1:

@@ -43,6 +43,10 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
             GOOD.replace("[[phases", "gate = {}\n[[phases") + "all_steel = true\n",
             "all_steel: expected held-out",
         ),
+        (
+            GOOD + "all_steel = true\n" + GOOD[GOOD.index("[[phases") :],
+            "all_steel: expected it of every phase behind the first",
+        ),
         (GOOD.replace("[[phases", "sharpness = 2\ngate = {}\n[[phases"), "sharpness: a gate has"),
         (GOOD + "strip_share = 0.05\n", "strip_share: 0.05 of a batch of 8 rounds to no image"),
         (GOOD + "min_zoom = 2.0\n", "expected min_zoom up to max_zoom, got 2.0 and 1.6"),
@@ -102,6 +106,7 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "too sharp",
         "fold of steel that trains",
         "gate of steel that trains",
+        "steel that trained held out",
         "sharp gate",
         "share of no image",
         "zooms",
