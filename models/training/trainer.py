@@ -186,12 +186,15 @@ class Trainer:
         statistics = [buffer.clone() for buffer in self.network.buffers()]
         loss = self._loss(criterion, batch)
         (loss * self._execution.loss_scale).backward()  # type: ignore[no-untyped-call]
-        if self._finite_gradient():
+        finite = self._finite_gradient()
+        if finite:
             self.progress.lost_steps = 0
             self.optimizer.step()
-            self._update_average(phase, step_in_phase)
         else:
             self._lose_step(statistics)
+        # Of a lost first step the average would else keep what it was before the phase.
+        if finite or phase.average == "phase":
+            self._update_average(phase, step_in_phase)
         return float(loss.detach())
 
     def _loss(self, criterion: Criterion, batch: SaliencyBatch) -> Tensor:

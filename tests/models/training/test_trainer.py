@@ -174,12 +174,17 @@ class Weights(Watcher):
         self.seen.append(next(self.trainer.network.parameters()).detach().clone())
 
 
-def test_a_phase_may_average_all_of_its_steps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost_step", [None, 2, 4], ids=["none lost", "first lost", "last lost"])
+def test_a_phase_may_average_all_of_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost_step: int | None
+) -> None:
     weights = Weights()
     recipe = recipe_of(phase_of(2), phase_of(3, name="b", average="phase"))
-    weights.trainer = Trainer(recipe, DATA, tmp_path, CPU)
-    weights.trainer.train(weights)
-    average = next(weights.trainer.average.parameters())
+    trainer = weights.trainer = Trainer(recipe, DATA, tmp_path, CPU)
+    finite = trainer._finite_gradient
+    monkeypatch.setattr(trainer, "_finite_gradient", lambda: finite() and trainer.progress.step != lost_step)
+    trainer.train(weights)
+    average = next(trainer.average.parameters())
     torch.testing.assert_close(average, torch.stack(weights.seen[2:]).mean(dim=0))
     assert not torch.allclose(average, torch.stack(weights.seen).mean(dim=0))
 
