@@ -146,7 +146,11 @@ def _levels(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any], str]:
 
 
 def _decoded(path: Path, flags: int) -> NDArray[Any]:
-    pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), flags)
+    except cv2.error:
+        # OpenCV takes no side of more than 2**20 pixels, and says so of PNG alone by None.
+        pixels = None
     if pixels is None:
         raise ImageFileError(f"{shown(path)}: cannot be read as an image")
     return pixels

@@ -191,6 +191,14 @@ def test_half_a_file_does_not_train(tmp_path: Path, suffix: str) -> None:
         read_levels(tmp_path / f"a{suffix}")
 
 
+@pytest.mark.parametrize("read", [read_picture, read_levels, read_mask])
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_a_side_that_the_decoder_refuses_is_named(tmp_path: Path, suffix: str, read: object) -> None:
+    Image.new("L", (2**20 + 1, 1)).save(tmp_path / f"a{suffix}")
+    with pytest.raises(ImageFileError, match=rf"a\{suffix}: cannot be read as an image"):
+        read(tmp_path / f"a{suffix}")  # type: ignore[operator]
+
+
 def test_any_picture_to_look_at(tmp_path: Path) -> None:
     Image.new("RGB", (6, 4), (250, 10, 20)).save(tmp_path / "colour.png")
     Image.new("I;16", (6, 4), GREY * 256).save(tmp_path / "deep.png")
