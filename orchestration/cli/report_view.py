@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ingest.masking import without_password
-from orchestration.cli.console import DECISION_STYLE, out, say
+from orchestration.cli.console import DECISION_STYLE, harmless, out, say
 from orchestration.settings import Settings
 from workers.coil.records import CoilReport, DefectEvent
 from workers.report import numbers
@@ -34,7 +34,7 @@ def print_report(report: CoilReport, folder: str | Path | None = None) -> None:
     if report.events:
         out.print(_worst(report))
     if folder is not None:
-        out.print(f"Report: {folder}", markup=False, soft_wrap=True)
+        out.print(f"Report: {harmless(str(folder))}", markup=False, soft_wrap=True)
 
 
 def say_other_store(wanted: Settings, running: Settings) -> None:

@@ -118,8 +118,9 @@ def test_names_of_files_do_not_steer_the_terminal(coilwatch: Coilwatch, frames: 
     (frames / "\x1b[31mred.png").write_bytes(b"no image")
     ran = coilwatch("segment", frames, "--output", tmp_path / "maps")
     assert "\N{REPLACEMENT CHARACTER}[31mred.png: expected a PNG" in ran.err
-    ran = coilwatch("inspect", frames, "--coil", "C1", "--output", tmp_path / "reports")
+    ran = coilwatch("inspect", frames, "--coil", "C1", "--output", tmp_path / "\x1b[31mreports")
     assert "\N{REPLACEMENT CHARACTER}[31mred.png is passed on as unreadable" in ran.err
+    assert "\N{REPLACEMENT CHARACTER}[31mreports" in ran.out
     ran = coilwatch("segment", tmp_path / "\x1b[31m", "--output", tmp_path / "maps")
     assert "\N{REPLACEMENT CHARACTER}[31m: No such file" in ran.error
 
