@@ -60,8 +60,8 @@ def main(
                 table.add_row(f"share of {stage}", f"{share:.1%}")
         else:
             table.add_row(name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value))
-    for frames, peak in peaks.items():
-        table.add_row(f"peak memory of {frames} frames", f"{peak:.0f} MB")
+    for length, peak in peaks.items():
+        table.add_row(f"peak memory of {length} frames", f"{peak:.0f} MB")
     for name, value in metrics_rows(metrics):
         table.add_row(name, value)
     console.print(table)

@@ -90,7 +90,9 @@ def trials_in(file: Path, kind: type[Kind]) -> tuple[Kind, ...]:
     Raises:
         ValidationError: it holds something else.
     """
-    return TypeAdapter(tuple[kind, ...]).validate_json(file.read_bytes()) if file.exists() else ()
+    if not file.exists():
+        return ()
+    return _all_of(kind).validate_json(file.read_bytes())
 
 
 def run_missing(
@@ -114,4 +116,8 @@ def run_missing(
             done = [trial for trial in trials_in(file, kind) if trial.recipe in digests]
             if recipe.digest not in {trial.recipe for trial in done}:
                 done.append(run(name, recipe, progress))
-                file.write_bytes(TypeAdapter(list[kind]).dump_json(done, indent=2) + b"\n")
+                file.write_bytes(_all_of(kind).dump_json((*done,), indent=2) + b"\n")
+
+
+def _all_of(kind: type[Kind]) -> TypeAdapter[tuple[Kind, ...]]:
+    return TypeAdapter(tuple[kind, ...])  # type: ignore[valid-type]  # known at run time alone

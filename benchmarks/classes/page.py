@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +16,7 @@ from models.classes.recipe import ClassRecipe
 from models.evaluation.plots import CURVE, INK, svg, tidy
 
 TEXT = Path(__file__).with_name("page.md")
-STYLE = {"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}
+STYLE: dict[Any, Any] = {"svg.hashsalt": "coilwatch", "font.size": 9, "axes.edgecolor": INK}
 DARK_CELL = 0.5
 """Share of a row from which its cell is too dark for dark ink."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,7 @@ class JudgedSet:
     load: Callable[[], list[LabelledImage]]
 
 
-def judged_sets(data: Path, recipe: ClassRecipe, maps: dict[str, MapOf]) -> list[JudgedSet]:
+def judged_sets(data: Path, recipe: ClassRecipe, maps: Mapping[str, MapOf]) -> list[JudgedSet]:
     """The sets.
 
     Args:
