@@ -122,4 +122,6 @@ def _stream_and_wait(
             )
         finally:
             view.stop_sending()
-    return store.read(coil.line, coil.coil, run), store
+        report = store.read(coil.line, coil.coil, run)
+        view.reported(report)
+    return report, store

@@ -8,6 +8,7 @@ from threading import Event
 from rich.progress import Progress
 
 from orchestration.streaming import Streamed
+from workers.coil.records import CoilReport
 from workers.streams.live_view import LiveCoil
 
 
@@ -54,6 +55,11 @@ class DemoView:
             behind = max(0, self._frames_sent - done)
             note = f"{behind} frames behind, {coil.events} events"
             self._bars.update(self._inspected, completed=done, note=note)
+
+    def reported(self, report: CoilReport) -> None:
+        """End as the report does: the live view comes last, and may not tell of the last frames."""
+        done = sum(camera.inspected + camera.unreadable for camera in report.cameras)
+        self._bars.update(self._inspected, completed=done, note=f"{len(report.events)} events")
 
     def stop_sending(self) -> None:
         """Let the sending thread end at its next frame."""

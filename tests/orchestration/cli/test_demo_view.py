@@ -10,6 +10,7 @@ from rich.progress import Progress
 from ingest.errors import PublishError
 from orchestration.cli.demo_view import DemoView, SendingStoppedError
 from orchestration.streaming import Streamed
+from tests.workers.report import example
 from workers.streams.live_view import LiveCoil
 
 
@@ -41,6 +42,16 @@ def test_both_bars_tell_how_far_the_frames_are(bars: Progress) -> None:
     sent, inspected = bars.tasks
     assert (sent.completed, sent.total, sent.fields["note"]) == (20, 40, "2.4 m")
     assert (inspected.completed, inspected.fields["note"]) == (13, "7 frames behind, 4 events")
+
+
+def test_the_bars_end_as_the_report_does(bars: Progress) -> None:
+    report = example.coil()
+    view = DemoView(bars, 40)
+    view.inspected(_coil(inspected=1, unreadable=0))
+    view.reported(report)
+    frames = sum(camera.sent - camera.missing for camera in report.cameras)
+    assert frames > 1
+    assert (bars.tasks[1].completed, bars.tasks[1].fields["note"]) == (frames, "5 events")
 
 
 def test_a_failure_to_send_ends_the_wait(bars: Progress) -> None:
