@@ -39,7 +39,6 @@ class Batches(Dataset[SaliencyBatch]):
         self._recipe = recipe
         self._data = data
         self._member = member
-        self._steel = {False: data.steel, True: data.all_steel()}
         for phase in recipe.phases:
             if phase.batch % member.count:
                 raise TrainingError(
@@ -74,7 +73,7 @@ class Batches(Dataset[SaliencyBatch]):
         return np.random.default_rng([*numbers, self._member.rank] if self._member.rank else numbers)
 
     def _sample(self, phase: Phase, slot: int, generator: Generator) -> Sample:
-        samples = self._steel[phase.all_steel]
+        samples = self._data.all_steel() if phase.all_steel else self._data.steel
         if phase.order == "drawn":
             return _drawn(samples, generator)
         epoch, place = divmod(slot, len(samples))
