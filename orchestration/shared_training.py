@@ -70,6 +70,7 @@ def train_shared(shared: SharedRun, ray: RaySettings, report: Report | None = No
         here,
         steel=here.steel.resolve(),
         strips=tuple(folder.resolve() for folder in here.strips),
+        frames=tuple(folder.resolve() for folder in here.frames),
         unlabelled=tuple(folder.resolve() for folder in here.unlabelled),
         output=here.output.resolve(),
     )

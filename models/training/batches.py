@@ -20,7 +20,8 @@ from models.training.recipe import Phase, Recipe
 from models.training.sharing import Member
 
 STRIP_ZOOM = (0.85, 1.2)
-"""Scales of strip tiles: in use their pixels have the size that the line description says, or nearly."""
+"""Scales of strip, simulated or real: in use its pixels have the size that the line description says, or
+nearly."""
 
 
 class Batches(Dataset[SaliencyBatch]):
@@ -48,9 +49,10 @@ class Batches(Dataset[SaliencyBatch]):
     def __getitem__(self, step: int) -> SaliencyBatch:
         phase, step_in_phase = self._recipe.phase_at(step)
         generator = self._generator(step)
-        from_strip = round(phase.batch * phase.strip_share)
-        taught = min(round(phase.batch * phase.taught_share), phase.batch - from_strip)
-        own = phase.batch - from_strip - taught
+        left = phase.batch - round(phase.batch * phase.strip_share)
+        from_frames = min(round(phase.batch * phase.frames_share), left)
+        taught = min(round(phase.batch * phase.taught_share), left - from_frames)
+        own = left - from_frames - taught
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
         items: list[SaliencyItem] = []
@@ -62,7 +64,8 @@ class Batches(Dataset[SaliencyBatch]):
                 sample = _drawn(self._data.unlabelled, generator)
                 items.append(_steel_item(phase, sample, steel, generator))
             else:
-                sample = _drawn(self._data.strip, generator)
+                of_line = self._data.frames if place < left else self._data.strip
+                sample = _drawn(of_line, generator)
                 items.append(_item(TrainingPair(*strip.apply(sample, generator)), sample.name))
         if phase.multi_scale_px:
             return MultiScale(phase.multi_scale_px, seed=self._recipe.seed).batch(items, step)

@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabelled
 from models.data.sources import Source, folder_sources, with_noisy_copies
 from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
-from models.image_files import read_mask
+from models.image_files import read_mask, shown
+from models.tiling import cut
 from models.training.recipe import Recipe
 from models.training.record import DIGEST_BYTES
+from models.training.scoring import SIZE_PX
 
 TEST_FOLDER = "test"
+LOSSY = (".jpg", ".jpeg", ".webp")
+TILE_OVERLAP_PX = 32
+"""Of a held-out frame's tiles."""
 
 _SD_SALIENCY_NAME = re.compile(r"^(?:In|Pa|Sc)_(\d{1,3})$")
 _SD_SALIENCY_LAST = 300
@@ -33,6 +40,8 @@ class TrainingData:
         held_out_steel: chooses.
         strip: trains.
         held_out_strip: chooses.
+        frames: of a real line, whole; trains.
+        held_out_frames: tiles of other such frames, which are scored and choose nothing.
         unlabelled: trains by the maps of a teacher, soft, in the place of masks.
         source: where the steel is from, for the weights' metadata.
         teacher: version and digest of the weights whose maps those are, for the same.
@@ -42,6 +51,8 @@ class TrainingData:
     held_out_steel: Sequence[Sample]
     strip: Sequence[Sample] = ()
     held_out_strip: Sequence[Sample] = ()
+    frames: Sequence[Sample] = ()
+    held_out_frames: Sequence[Sample] = ()
     unlabelled: Sequence[Sample] = ()
     source: str = "steel"
     teacher: str = ""
@@ -50,7 +61,10 @@ class TrainingData:
     def digest(self) -> str:
         """16 hex digits over names and pixels: a run goes on with the data that it began with."""
         state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-        parts = (self.steel, self.held_out_steel, self.strip, self.held_out_strip, self.unlabelled)
+        parts = [self.steel, self.held_out_steel, self.strip, self.held_out_strip, self.unlabelled]
+        # Runs without frames go on that were begun before there were any.
+        if self.frames:
+            parts += [self.frames, self.held_out_frames]
         for part in parts:
             state.update(f"{len(part)}".encode())
             for sample in part:
@@ -68,6 +82,8 @@ class TrainingData:
         text = f"{len(self.all_steel() if all_steel else self.steel)} images of {self.source}"
         if self.strip:
             text += f" and {len(self.strip)} tiles of simulated strip"
+        if self.frames:
+            text += f" and {len(self.frames)} frames of a real line"
         if self.unlabelled:
             text += f" and {len(self.unlabelled)} unlabelled images"
         if self.teacher:
@@ -76,7 +92,11 @@ class TrainingData:
 
 
 def gather(
-    recipe: Recipe, steel: Path, strips: Sequence[Path] = (), unlabelled: Sequence[Path] = ()
+    recipe: Recipe,
+    steel: Path,
+    strips: Sequence[Path] = (),
+    unlabelled: Sequence[Path] = (),
+    frames: Sequence[Path] = (),
 ) -> TrainingData:
     """Read and split what a recipe trains on.
 
@@ -85,6 +105,7 @@ def gather(
         steel: folder of real steel, `images` and `masks`.
         strips: folders of simulated strip, read where the recipe needs strip.
         unlabelled: folders of images, with folders in them, read where the recipe needs a teacher.
+        frames: folders of frames of a real line, `images` and `masks`, read where the recipe needs frames.
 
     Raises:
         DatasetError: a folder that cannot be used.
@@ -97,12 +118,15 @@ def gather(
         training = with_noisy_copies(training, recipe.noisy_copies, seed=recipe.seed)
     source = "/".join(steel.resolve().parts[-2:])
     strip = _strip(recipe, strips) if recipe.needs_strip else []
-    cut = max(0, len(strip) - recipe.held_out_strip_tiles)
+    first_held_out = max(0, len(strip) - recipe.held_out_strip_tiles)
+    line, held_out_line = split_frames(recipe, frames) if recipe.needs_frames else ([], [])
     data = TrainingData(
         [source.load() for source in training],
         [source.load() for source in held_out],
-        strip[:cut],
-        strip[cut:],
+        strip[:first_held_out],
+        strip[first_held_out:],
+        [_frame(source) for source in line],
+        [tile for source in held_out_line for tile in _tiles(_frame(source))],
         _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
         source,
     )
@@ -134,6 +158,24 @@ def split_steel(recipe: Recipe, steel: Path) -> tuple[list[Source], list[Source]
             f"{steel}: expected images to train on and images to choose by, "
             f"got {len(training)} and {len(held_out)} of {len(sources)}"
         )
+    return training, held_out
+
+
+def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source], list[Source]]:
+    """Part folders of frames by names alone: what trains, and what is scored.
+
+    Raises:
+        DatasetError: no folder, one without images, or a missing mask.
+        TrainingError: test images, or a split that leaves no frame to train on.
+    """
+    if not folders:
+        raise DatasetError(f"recipe {recipe.name} trains on frames of a line: expected a folder, got none")
+    sources = folder_sources(*folders)
+    for folder in folders:
+        refuse_test_images(folder, [source.name for source in sources])
+    training, held_out = split_samples(sources, recipe.held_out_frames_share)
+    if not training:
+        raise TrainingError(f"expected frames to train on, got all {len(held_out)} held out")
     return training, held_out
 
 
@@ -175,6 +217,25 @@ def _refuse_unmarked(
 
 def _any_marked(samples: Sequence[Sample]) -> bool:
     return any(not sample.is_clean for sample in samples)
+
+
+def _frame(source: Source) -> Sample:
+    """Read a frame whose mask marks by any level but 0, as class numbers do."""
+    if source.mask.suffix.lower() in LOSSY:
+        raise DatasetError(
+            f"{shown(source.mask)}: expected a mask without loss, since any level but 0 marks in a frame's"
+        )
+    sample, levels = source.load(), read_mask(source.mask)
+    return replace(sample, mask=np.where(levels > 0, 255, 0).astype(np.uint8))
+
+
+def _tiles(frame: Sample) -> list[Sample]:
+    """A frame as inspection cuts it, what lies beside the strip included."""
+    images, masks = (cut(plane, SIZE_PX, TILE_OVERLAP_PX) for plane in (frame.image, frame.mask))
+    return [
+        Sample(f"{frame.name} at {row}, {column}", image, mask)
+        for (row, column), image, mask in zip(images.places, images.tiles, masks.tiles, strict=True)
+    ]
 
 
 def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:

@@ -49,9 +49,10 @@ class Exporter(Watcher):
         if not standing.seen:
             metrics["held-out steel iou"] = standing.steel.iou
             metrics["held-out steel mae"] = standing.steel.mae
-        if standing.strip is not None:
-            metrics["held-out strip iou"] = standing.strip.iou
-            metrics["held-out clean strip false share"] = standing.strip.clean_false_share
+        for of_line, scores in (("strip", standing.strip), ("frames", standing.frames)):
+            if scores is not None:
+                metrics[f"held-out {of_line} iou"] = scores.iou
+                metrics[f"held-out clean {of_line} false share"] = scores.clean_false_share
         width, knobs = structure_of(self._recipe, network)
         info = WeightsInfo(
             network=self._recipe.network,

@@ -14,6 +14,7 @@ from models.evaluation.plots import CURVE, INK, SOFT, STYLE, svg, tidy
 
 SIZE_INCHES = (7.2, 7.6)
 STRIP_CURVE = "#c2571a"
+FRAMES_CURVE = "#5b8c3a"
 
 
 def run_svg(lines: Sequence[Mapping[str, Any]], title: str) -> str:
@@ -43,7 +44,7 @@ def _curve(axes: Axes, lines: Sequence[Mapping[str, Any]], key: str, label: str)
 def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylabel("held-out IoU")
     at = [line["step"] for line in scores]
-    for kind, colour in (("steel", CURVE), ("strip", STRIP_CURVE)):
+    for kind, colour in (("steel", CURVE), ("strip", STRIP_CURVE), ("frames", FRAMES_CURVE)):
         values = [line[kind]["iou"] if _tells(line, kind) else float("nan") for line in scores]
         if any(kind in line for line in scores):
             axes.plot(at, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=kind)

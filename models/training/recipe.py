@@ -88,6 +88,7 @@ class Phase(Record):
         warmup_first_share: of the peak rate, from where it rises.
         schedule: from the peak on.
         strip_share: share of the batch that is tiles of simulated strip.
+        frames_share: share of the batch that is crops from anywhere in frames of a real line, clean or not.
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
@@ -115,6 +116,7 @@ class Phase(Record):
     warmup_first_share: Share = 0.0
     schedule: Schedule = CosineSchedule()
     strip_share: Share = 0.0
+    frames_share: Share = 0.0
     min_zoom: float = Field(default=0.8, gt=0)
     max_zoom: float = Field(default=1.6, gt=0)
     defect_share: Share = 0.0
@@ -131,13 +133,18 @@ class Phase(Record):
     def _possible(self) -> Self:
         if self.min_zoom > self.max_zoom:
             raise ValueError(f"expected min_zoom up to max_zoom, got {self.min_zoom} and {self.max_zoom}")
-        for setting, share in (("strip_share", self.strip_share), ("taught_share", self.taught_share)):
+        shares = {
+            "strip_share": self.strip_share,
+            "taught_share": self.taught_share,
+            "frames_share": self.frames_share,
+        }
+        for setting, share in shares.items():
             if share and not round(share * self.batch):
                 raise ValueError(f"{setting}: {share} of a batch of {self.batch} rounds to no image")
-        if self.strip_share + self.taught_share > 1:
+        if sum(shares.values()) > 1:
             raise ValueError(
-                f"expected strip_share and taught_share of at most 1 together, got {self.strip_share} "
-                f"and {self.taught_share}"
+                f"expected {', '.join(shares)} of at most 1 together, "
+                f"got {', '.join(str(share) for share in shares.values())}"
             )
         return self
 
@@ -166,6 +173,7 @@ class Recipe(Record):
         strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
             200 coils are more than a run learns by heart.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
+        held_out_frames_share: of the frames of a real line, that never train: their tiles are scored.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
         optimizer: the algorithm.
@@ -197,6 +205,7 @@ class Recipe(Record):
     folds: int = Field(default=5, ge=2)
     strip_tiles: Positive = 1_600
     held_out_strip_tiles: Positive = 96
+    held_out_frames_share: Share = 0.25
     noisy_copies: Share = 0.0
     normalisation: Annotated[str, AfterValidator(_known_normalisation)] = "steel"
     optimizer: OptimizerSettings = AdamWSettings()
@@ -244,6 +253,11 @@ class Recipe(Record):
     def needs_strip(self) -> bool:
         """Whether any phase trains on simulated strip."""
         return any(phase.strip_share for phase in self.phases)
+
+    @property
+    def needs_frames(self) -> bool:
+        """Whether any phase trains on frames of a real line."""
+        return any(phase.frames_share for phase in self.phases)
 
     @property
     def needs_teacher(self) -> bool:

@@ -44,6 +44,7 @@ class TrainingRun:
         recipe: what to do.
         steel: folder of real steel, `images` and `masks`.
         strips: folders of simulated strip.
+        frames: folders of frames of a real line, `images` and `masks`.
         unlabelled: folders of steel without masks.
         teacher: weights whose maps take the place of those masks.
         output: folder of state, log, weights and plots; a run that was cut off goes on there.
@@ -57,6 +58,7 @@ class TrainingRun:
     output: Path
     command: str
     strips: tuple[Path, ...] = ()
+    frames: tuple[Path, ...] = ()
     unlabelled: tuple[Path, ...] = ()
     teacher: str | None = None
     device: str = "auto"
@@ -79,7 +81,7 @@ class TrainingRun:
                 needed.
             WeightsError: no such teacher, or damaged weights.
         """
-        data = gather(self.recipe, self.steel, self.strips, self.unlabelled)
+        data = gather(self.recipe, self.steel, self.strips, self.unlabelled, self.frames)
         if not self.recipe.needs_teacher:
             return data
         if self.teacher is None:

@@ -58,6 +58,7 @@ class RunLog(Watcher):
                 "seen": standing.seen,
                 "steel": asdict(standing.steel),
                 **({} if standing.strip is None else {"strip": asdict(standing.strip)}),
+                **({} if standing.frames is None else {"frames": asdict(standing.frames)}),
             }
         )
 

@@ -53,8 +53,8 @@ class Trainer:
         member: of the processes that share the run.
 
     Raises:
-        TrainingError: the recipe needs strip or a teacher and there is none, asks for what the network does
-            not have, or the state is not of this recipe and data.
+        TrainingError: the recipe needs strip, frames or a teacher and there is none, asks for what the
+            network does not have, or the state is not of this recipe and data.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class Trainer:
     ) -> None:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
+        if recipe.needs_frames and not data.frames:
+            raise TrainingError(f"recipe {recipe.name} needs frames of a real line, and none were given")
         if recipe.needs_teacher and not (data.unlabelled and data.teacher):
             raise TrainingError(f"recipe {recipe.name} needs steel that a teacher marked, and none was given")
         self.recipe = recipe
@@ -250,9 +252,12 @@ class Trainer:
             self._saved_at = time.monotonic()
 
     def _score(self, phase: Phase, watching: tuple[Watcher, ...], *, chooses: bool) -> None:
-        strip = self._scores(self.data.held_out_strip) if self.data.held_out_strip else None
+        strip, frames = (
+            self._scores(samples) if samples else None
+            for samples in (self.data.held_out_strip, self.data.held_out_frames)
+        )
         steel = self._scores(self.data.held_out_steel)
-        standing = Standing(self.progress.step, phase.name, steel, strip, seen=phase.all_steel)
+        standing = Standing(self.progress.step, phase.name, steel, strip, frames, seen=phase.all_steel)
         if chooses and standing.score > self.progress.best_score:
             self.progress.best_score = standing.score
             standing = replace(standing, is_best=True)

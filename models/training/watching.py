@@ -36,6 +36,7 @@ class Standing:
         phase: its name.
         steel: scores on held-out steel.
         strip: scores on held-out strip, where there is strip.
+        frames: scores on tiles of held-out frames, where there are frames; they choose nothing.
         is_best: whether the score is the best so far of its phase.
         seen: whether that steel trains in this phase, so that its scores say nothing of other steel.
     """
@@ -44,6 +45,7 @@ class Standing:
     phase: str
     steel: Scores
     strip: Scores | None
+    frames: Scores | None = None
     is_best: bool = False
     seen: bool = False
 

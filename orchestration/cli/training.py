@@ -38,6 +38,14 @@ def train(
         list[Path] | None,
         typer.Option("--strip", help="Folder of simulated strip.", show_default="written where needed"),
     ] = None,
+    frames: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--frames",
+            help="Folder of frames of a real line, for recipes that learn its strip: images/ and masks/, "
+            "0 where it is clean.",
+        ),
+    ] = None,
     unlabelled: Annotated[
         list[Path] | None,
         typer.Option("--unlabelled", help="Folder of steel without masks, for recipes with a teacher."),
@@ -86,7 +94,7 @@ def train(
         # torch takes seconds to import, and every command imports this module.
         import torch  # noqa: PLC0415
 
-        from models.training.data import split_steel  # noqa: PLC0415
+        from models.training.data import split_frames, split_steel  # noqa: PLC0415
         from models.training.devices import execution  # noqa: PLC0415
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
@@ -98,9 +106,11 @@ def train(
             f"--device {device}: expected auto, cpu or cuda, as each of {processes} processes has its own GPU"
         )
     chosen = load_recipe(path, fold=fold, seed=seed)
-    _check_needed(chosen, strip, unlabelled, teacher)
+    _check_needed(chosen, strip, frames, unlabelled, teacher)
     # Strip takes minutes to write: a folder or a device that cannot be used is told of before.
     split_steel(chosen, data)
+    if chosen.needs_frames:
+        split_frames(chosen, frames or ())
     # The GPUs of several processes may be other machines'.
     if processes == 1:
         execution(device, low_precision=False)
@@ -117,11 +127,16 @@ def train(
         command=remake_command(
             recipe,
             chosen,
-            ["--strip", "DIR"] * len(strip or ()) + ["--unlabelled", "DIR"] * len(unlabelled or ()),
+            [
+                *["--strip", "DIR"] * len(strip or ()),
+                *["--frames", "DIR"] * len(frames or ()),
+                *["--unlabelled", "DIR"] * len(unlabelled or ()),
+            ],
             {"--teacher": teacher and Path(teacher).name, "--fold": fold, "--seed": seed}
             | {"--processes": processes if processes > 1 else None},
         ),
         strips=strips,
+        frames=tuple(frames or ()),
         unlabelled=tuple(unlabelled or ()),
         teacher=_absolute(teacher),
         device=device,
@@ -198,11 +213,16 @@ def _simulated_strip(output: Path, recipe: Recipe) -> Path:
 
 
 def _check_needed(
-    recipe: Recipe, strip: list[Path] | None, unlabelled: list[Path] | None, teacher: str | None
+    recipe: Recipe,
+    strip: list[Path] | None,
+    frames: list[Path] | None,
+    unlabelled: list[Path] | None,
+    teacher: str | None,
 ) -> None:
     """Refuse data that would train nothing, yet stand in the command that the weights name."""
     for option, value, needed, what in (
         ("--strip", strip, recipe.needs_strip, "simulated strip"),
+        ("--frames", frames, recipe.needs_frames, "frames of a line"),
         ("--unlabelled", unlabelled, recipe.needs_teacher, "unlabelled steel"),
         ("--teacher", teacher, recipe.needs_teacher, "a teacher's maps"),
     ):

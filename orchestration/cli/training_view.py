@@ -88,8 +88,9 @@ class TrainingView(Watcher):
     def scored(self, standing: Standing) -> None:
         """Take note of a scoring."""
         figures = f"IoU {standing.steel.iou:.4f}"
-        if standing.strip is not None:
-            figures += f", strip {standing.strip.iou:.4f}"
+        for of_line, scores in (("strip", standing.strip), ("frames", standing.frames)):
+            if scores is not None:
+                figures += f", {of_line} {scores.iou:.4f}"
         if standing.is_best:
             self._scores = f", best {figures} at {standing.step}"
             self._bars.update(self._task, note=self._loss_text + self._scores)
@@ -141,6 +142,6 @@ def _show_line(line: Mapping[str, Any], view: TrainingView, recipe: Recipe) -> N
     if "loss" in line:
         view.on_step(StepReport(line["step"], recipe.total_steps, line["phase"], line["loss"], line["rate"]))
     else:
-        strip = Scores(**line["strip"]) if "strip" in line else None
+        strip, frames = (Scores(**line[kind]) if kind in line else None for kind in ("strip", "frames"))
         steel = Scores(**line["steel"])
-        view.scored(Standing(line["step"], line["phase"], steel, strip, line["best"], line["seen"]))
+        view.scored(Standing(line["step"], line["phase"], steel, strip, frames, line["best"], line["seen"]))

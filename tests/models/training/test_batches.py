@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -43,20 +44,30 @@ def test_what_a_teacher_marked_takes_its_share() -> None:
     assert shares == [1, 1, 1, 1]
 
 
+def test_frames_of_a_line_take_their_share() -> None:
+    frame = replace(patch_sample("frame", 9), image=np.full((40, 300), 200, np.uint8))
+    data = replace(DATA, frames=[replace(frame, mask=np.zeros((40, 300), np.uint8))])
+    batch = Batches(recipe_of(phase_of(frames_share=0.5, strip_share=0.25)), data, ALONE)[0]
+    assert [name == "frame" for name in batch.names] == [False, True, True, False]
+    assert batch.images.shape[-2:] == (32, 32)
+    assert not batch.masks[1:3].any()
+
+
 def test_processes_share_every_kind_of_a_batch() -> None:
-    data = replace(DATA, unlabelled=[patch_sample("taught", 7)])
-    recipe = recipe_of(phase_of(3, batch=8, strip_share=0.125, taught_share=0.25))
+    data = replace(DATA, unlabelled=[patch_sample("taught", 7)], frames=[patch_sample("frame", 8)])
+    recipe = recipe_of(phase_of(3, batch=8, strip_share=0.125, taught_share=0.25, frames_share=0.25))
     for step in range(3):
         parts = [Batches(recipe, data, Member(rank, 4))[step].names for rank in range(4)]
         together = [name for part in parts for name in part]
         assert [len(part) for part in parts] == [2, 2, 2, 2]
         assert together.count("taught") == 2
+        assert together.count("frame") == 2
         assert sum(name in {"0", "1"} for name in together) == 1
 
 
 def test_shares_never_take_more_than_a_batch() -> None:
-    data = replace(DATA, unlabelled=[patch_sample("taught", 7)])
-    recipe = recipe_of(phase_of(1, batch=3, strip_share=0.5, taught_share=0.5))
+    data = replace(DATA, unlabelled=[patch_sample("taught", 7)], frames=[patch_sample("frame", 8)])
+    recipe = recipe_of(phase_of(1, batch=3, strip_share=0.5, taught_share=0.25, frames_share=0.25))
     assert len(Batches(recipe, data, ALONE)[0].names) == 3
 
 

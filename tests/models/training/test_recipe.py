@@ -29,8 +29,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         (GOOD.replace("[[phases", 'optimizer = { kind = "wonder" }\n[[phases'), "optimizer: .*'wonder'"),
         (GOOD + 'schedule = { kind = "step" }\n', "schedule.step.at_steps: Field required"),
         (
-            GOOD + "taught_share = 0.6\nstrip_share = 0.5\n",
-            "expected strip_share and taught_share of at most 1 together, got 0.5 and 0.6",
+            GOOD + "taught_share = 0.4\nstrip_share = 0.5\nframes_share = 0.2\n",
+            "expected strip_share, taught_share, frames_share of at most 1 together, got 0.5, 0.4, 0.2",
         ),
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
         (GOOD.replace('name = "x"', 'name = "state"'), "name: .*another name than state"),

@@ -26,6 +26,7 @@ SPREAD = TrainingData(
     DATA.held_out_steel,
     DATA.strip,
     DATA.held_out_strip,
+    frames=[patch_sample(f"frame{seed}", seed, side=200) for seed in range(2)],
     unlabelled=[patch_sample(f"{seed}", seed, side=200) for seed in range(2)],
     teacher="a teacher",
 )

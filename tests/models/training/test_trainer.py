@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,18 @@ def test_of_a_phase_that_trains_on_all_steel_the_end_counts(tmp_path: Path) -> N
     Trainer(recipe, DATA, tmp_path, CPU).train(record)
     assert [standing.seen for standing in record.standings] == [False, False, True, True, True]
     assert [standing.is_best for standing in record.standings[2:]] == [False, False, True]
+
+
+def test_frames_of_a_line_are_scored_and_choose_nothing(tmp_path: Path) -> None:
+    record = Record()
+    recipe = recipe_of(phase_of(1, frames_share=0.5))
+    tiles = [patch_sample("frame", 5), clean_sample("frame", 6)]
+    Trainer(recipe, replace(STEEL, frames=tiles, held_out_frames=tiles), tmp_path, CPU).train(record)
+    (standing,) = record.standings
+    assert standing.frames is not None
+    assert standing.score == standing.steel.iou
+    with pytest.raises(TrainingError, match="recipe test needs frames of a real line, and none were given"):
+        Trainer(recipe, STEEL, tmp_path, CPU)
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:

@@ -88,6 +88,23 @@ def test_strip_is_written_where_a_recipe_needs_it(coilwatch: Coilwatch, steel: P
     assert info.recipe == "coilwatch train tiny.toml --data DIR --strip DIR --strip DIR --output DIR"
 
 
+def test_frames_of_a_line_train_where_a_recipe_needs_them(
+    coilwatch: Coilwatch, steel: Path, tmp_path: Path
+) -> None:
+    recipe = written(tmp_path, settings="held_out_frames_share = 0.5")
+    recipe.write_text(recipe.read_text() + "frames_share = 0.5\n")
+    for index in range(4):
+        write_sample(tmp_path / "line", patch_sample(f"frame-{index}", seed=index, side=256))
+    arguments = ("--data", steel, "-o", tmp_path / "run")
+    ran = coilwatch(*TRAIN, recipe, *arguments)
+    assert ran.error == "recipe tiny trains on frames of a line: expected a folder, got none"
+    assert not (tmp_path / "run").exists()
+    assert coilwatch(*TRAIN, recipe, "--frames", tmp_path / "line", *arguments).code == 0
+    _, info = read_weights(tmp_path / "run" / "tiny.safetensors")
+    assert "held-out frames iou" in info.metrics
+    assert info.recipe == "coilwatch train tiny.toml --data DIR --frames DIR --output DIR"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -174,6 +191,10 @@ def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path,
             "--strip: recipe tiny does not train on simulated strip",
         ),
         (
+            ("tiny.toml", "--data", "steel", "--frames", "steel"),
+            "--frames: recipe tiny does not train on frames of a line",
+        ),
+        (
             ("tiny.toml", "--data", "steel", "--unlabelled", "steel"),
             "--unlabelled: recipe tiny does not train on unlabelled steel",
         ),
@@ -182,7 +203,7 @@ def test_weights_for_comparison_are_called_so(coilwatch: Coilwatch, steel: Path,
             "--teacher: recipe tiny does not train on a teacher's maps",
         ),
     ],
-    ids=["recipe", "data", "device", "fold", "output", "one GPU", "strip", "unlabelled", "teacher"],
+    ids=["recipe", "data", "device", "fold", "output", "one GPU", "strip", "frames", "unlabelled", "teacher"],
 )
 def test_what_cannot_be_trained_is_one_line(
     coilwatch: Coilwatch,
