@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,7 +63,8 @@ def evaluate(
         raise typer.BadParameter("--images is for worst.html: expected --plots as well")
     _check_per_image(per_image)
     pictures = images_by_stem(images) if images else {}
-    evaluation = _evaluate(predictions, masks, plots)
+    folders = [folder for folder in (per_image and per_image.parent, plots) if folder is not None]
+    evaluation = _evaluate(predictions, masks, folders)
     if per_image is not None:
         text = PER_IMAGE_WRITERS[per_image.suffix.lower()](evaluation.images)
         per_image.write_text(text, encoding="utf-8", newline="")
@@ -72,14 +74,14 @@ def evaluate(
     _print(evaluation.scores, output_format, predictions)
 
 
-def _evaluate(predictions: Path, masks: Path, plots: Path | None) -> FolderEvaluation:
+def _evaluate(predictions: Path, masks: Path, outputs: Sequence[Path]) -> FolderEvaluation:
     pairs = find_pairs(predictions, masks)
-    if plots is not None:
-        made_folder(plots)
     with frames_progress() as progress:
         checking = progress.add_task("Checking", total=len(pairs), note="")
         check_pairs(pairs, lambda: progress.advance(checking))
         progress.remove_task(checking)
+        for folder in outputs:
+            made_folder(folder)
         scoring = progress.add_task("Scoring", total=len(pairs), note="")
         return evaluate_pairs(pairs, lambda: progress.advance(scoring))
 
@@ -91,7 +93,6 @@ def _check_per_image(file: Path | None) -> None:
         raise typer.BadParameter(f"--per-image: expected a file ending in .csv or .json, got {file.name}")
     if file.is_dir():
         raise OutputError(f"output {file}: expected a file, got a folder")
-    made_folder(file.parent)
 
 
 def _write_plots(folder: Path, evaluation: FolderEvaluation, page: str) -> None:

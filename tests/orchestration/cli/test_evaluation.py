@@ -200,6 +200,17 @@ def test_damaged_files_are_refused_by_name(coilwatch: Coilwatch, folders: tuple[
     assert all(name in ran.error for name in ("strip-0.png", "strip-1.png", "strip-2.png"))
 
 
+def test_what_is_refused_leaves_no_folders(
+    coilwatch: Coilwatch, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    maps, masks = folders
+    (masks / "strip-2.png").write_bytes(b"")
+    outputs = ("--per-image", tmp_path / "figures" / "a.csv", "--plots", tmp_path / "plots")
+    assert coilwatch("evaluate", maps, masks, *outputs).code == 1
+    assert not (tmp_path / "figures").exists()
+    assert not (tmp_path / "plots").exists()
+
+
 def test_empty_folders_are_refused(coilwatch: Coilwatch, folders: tuple[Path, Path], tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
