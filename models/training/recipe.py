@@ -164,6 +164,7 @@ class Recipe(Record):
         network: one of `models.networks.build.NETWORKS`.
         width: its width factor.
         knobs: of that network, over those of its name.
+        start: weights of that network that training goes on from, a shipped name or a file.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
         held_out: which ones: "scattered" all over a class, or "blocks" at the ends of its stretches of
@@ -198,6 +199,7 @@ class Recipe(Record):
     network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0, le=MAX_WIDTH)
     knobs: Knobs = Field(default_factory=dict)
+    start: str | None = None
     seed: Seed = 7
     held_out_share: Share = 0.11
     held_out: Literal["scattered", "blocks"] = "scattered"

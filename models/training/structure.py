@@ -8,14 +8,15 @@ from models.networks.build import build
 from models.networks.csnet import CSNet
 from models.networks.outputs import SaliencyNetwork
 from models.training.recipe import Recipe
-from models.weights.files import Knob
+from models.weights import locate
+from models.weights.files import Knob, fill_network, read_weights
 
 _OTHERWISE = ("base_width", "fine_share", "preset")
 """Knobs that say a CSNet's channels in another way than one by one."""
 
 
 def build_for(recipe: Recipe, channels: str = "") -> SaliencyNetwork:
-    """Build a recipe's network with new weights.
+    """Build a recipe's network with new weights, or with those that it starts from.
 
     Args:
         recipe: of the run.
@@ -23,10 +24,16 @@ def build_for(recipe: Recipe, channels: str = "") -> SaliencyNetwork:
 
     Raises:
         NetworkError: a width or knob that the network does not have.
+        WeightsError: no weights to start from, or of another network.
     """
-    if not channels:
-        return build(recipe.network, width=recipe.width, **recipe.knobs)
-    return build(recipe.network, width=1.0, **_pruned_knobs(recipe, channels))
+    if channels:
+        return build(recipe.network, width=1.0, **_pruned_knobs(recipe, channels))
+    network = build(recipe.network, width=recipe.width, **recipe.knobs)
+    if recipe.start is not None:
+        path = locate(recipe.start)
+        weights, _ = read_weights(path)
+        fill_network(network, weights, path)
+    return network
 
 
 def structure_of(recipe: Recipe, network: nn.Module) -> tuple[float, dict[str, Knob]]:

@@ -98,6 +98,7 @@ def train(
         from models.training.devices import execution  # noqa: PLC0415
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
+        from models.weights import locate  # noqa: PLC0415
         from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
@@ -111,6 +112,8 @@ def train(
     split_steel(chosen, data)
     if chosen.needs_frames:
         split_frames(chosen, frames or ())
+    if chosen.start is not None:
+        locate(chosen.start)
     # The GPUs of several processes may be other machines'.
     if processes == 1:
         execution(device, low_precision=False)

@@ -10,10 +10,11 @@ from torch import nn
 
 from models.data.folders import Sample
 from models.data.normalisation import NORMALISATIONS
-from models.errors import TrainingError
+from models.errors import TrainingError, WeightsError
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 from models.training import trainer as trainer_module
 from models.training.devices import Execution, execution
+from models.training.export import Exporter
 from models.training.recipe import Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.state import STATE_FILE
@@ -208,6 +209,20 @@ def test_frames_of_a_line_are_scored_and_choose_nothing(tmp_path: Path) -> None:
     assert standing.score == standing.steel.iou
     with pytest.raises(TrainingError, match="recipe test needs frames of a real line, and none were given"):
         Trainer(recipe, STEEL, tmp_path, CPU)
+
+
+def test_training_may_go_on_from_weights(tmp_path: Path) -> None:
+    first = Trainer(recipe_of(phase_of(2)), STEEL, tmp_path / "first", CPU)
+    first.train(Exporter(tmp_path / "first.safetensors", first.recipe, "steel", "coilwatch train"))
+    start = str(tmp_path / "first.safetensors")
+    then = Trainer(recipe_of(phase_of(2), start=start, seed=9), STEEL, tmp_path / "then", CPU)
+    for name, tensor in first.average.state_dict().items():
+        assert torch.equal(then.network.state_dict()[name], tensor)
+    then.train()
+    assert not torch.equal(next(then.network.parameters()), next(first.average.parameters()))
+    other = recipe_of(phase_of(), start=start, width=1.0)
+    with pytest.raises(WeightsError, match=r"first\.safetensors do not match their network"):
+        Trainer(other, STEEL, tmp_path / "other", CPU)
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:
