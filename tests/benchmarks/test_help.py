@@ -7,7 +7,9 @@ import typer
 from typer.testing import CliRunner
 
 
-@pytest.mark.parametrize("name", ["coil_memory", "coil_rebuild", "metrics", "networks", "spooling"])
+@pytest.mark.parametrize(
+    "name", ["coil_memory", "coil_rebuild", "line_frames", "metrics", "networks", "spooling"]
+)
 def test_a_benchmark_says_what_it_takes(name: str) -> None:
     app = typer.Typer()
     app.command()(import_module(f"benchmarks.{name}").main)
