@@ -30,7 +30,7 @@ from models.inference.opening import open_backend
 from models.losses.tile import LEAST_DEFECT_PX
 from models.networks.cost import cost
 from models.tiling import cut
-from models.training.data import split_frames
+from models.training.frames import split_frames
 from models.training.recipe import find_recipe, load_recipe
 from models.weights import locate
 from workers.inspection.edges import find_strip_edges

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from models.data.sources import Source
 from models.segmenter import Segmenter
 from models.tiling import blend, cut
-from models.training.data import split_frames
+from models.training.frames import split_frames
 from models.training.recipe import find_recipe, load_recipe
 from workers.inspection.edges import find_strip_edges
 from workers.inspection.inspector import Segmentation

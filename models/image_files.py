@@ -110,6 +110,17 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     return levels
 
 
+def lossy_format(path: Path) -> str:
+    """Return what an image file is stored as where that loses pixels, or nothing.
+
+    Raises:
+        ImageFileError: no image.
+    """
+    with _opened(path, TRAINING_FORMATS) as image:
+        stored = f"{image.format} {image.info.get('compression', '')}".strip()
+    return stored if "JPEG" in stored.upper() or image.format == "WEBP" else ""
+
+
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read any image to look at.
 

@@ -41,9 +41,7 @@ def cut(
     """
     height, width = pixels.shape
     left, right = columns or (0, width)
-    filled = pixels
-    if height < size or width < size:
-        filled = pixels[_mirror(max(height, size), height)][:, _mirror(max(width, size), width)]
+    filled = mirrored(pixels, size)
     places = [
         (row, column)
         for row, column in product(_starts(height, size, overlap_px), _starts(width, size, overlap_px))
@@ -51,6 +49,14 @@ def cut(
     ]
     tiles = tuple(np.ascontiguousarray(filled[r : r + size, c : c + size]) for r, c in places)
     return Tiling(tiles, tuple(places), (height, width), size, overlap_px)
+
+
+def mirrored(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return an image `(H, W)` uint8 as it is, or mirrored at its far borders up to a size on each side."""
+    height, width = pixels.shape
+    if height >= size and width >= size:
+        return pixels
+    return pixels[_mirror(max(height, size), height)][:, _mirror(max(width, size), width)]
 
 
 def blend(tiling: Tiling, maps: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -13,8 +13,8 @@ from models.classes.maps import KeptMaps
 from models.classes.recipe import ClassRecipe
 from models.errors import TrainingError
 from models.segmenter import Segmenter
-from models.training.data import refuse_test_images
 from models.training.record import DIGEST_BYTES
+from models.training.refusals import refuse_test_images
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,8 @@ def masks_by_stem(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def load_sample(image_path: Path, mask_path: Path) -> Sample:
-    """Read an image and its mask, which counts as marked above 127.
+def load_sample(image_path: Path, mask_path: Path, marked_over: int = MARKED_OVER) -> Sample:
+    """Read an image and its mask, which counts as marked above a level.
 
     Raises:
         DatasetError: a mask of another size.
@@ -112,7 +112,7 @@ def load_sample(image_path: Path, mask_path: Path) -> Sample:
     image, mask = read_levels(image_path), read_mask(mask_path)
     if image.shape != mask.shape:
         raise DatasetError(f"mask of {image_path} should be {image.shape}, is {mask.shape}")
-    return Sample(image_path.stem, image, np.where(mask > MARKED_OVER, 255, 0).astype(np.uint8))
+    return Sample(image_path.stem, image, np.where(mask > marked_over, 255, 0).astype(np.uint8))
 
 
 def load_unlabelled(folder: Path) -> list[Sample]:

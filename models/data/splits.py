@@ -62,6 +62,28 @@ def split_blocks(items: Sequence[Item], held_out_share: float) -> tuple[list[Ite
     return _split(items, held_out)
 
 
+def split_frames_of_line(items: Sequence[Item], held_out_share: float) -> tuple[list[Item], list[Item]]:
+    """Hold out the ends of stretches of consecutive numbers, and as large a share of names that stand alone.
+
+    Successive frames show the same waves, stains and roll marks.
+
+    Args:
+        items: to be split.
+        held_out_share: 0 to 1.
+
+    Returns:
+        Those to train on and those to be scored, each in the given order.
+    """
+    stretches = _stretches({item.name for item in items if _text_and_number(item.name)[1] >= 0})
+    runs = {name for stretch in stretches if len(stretch) > 1 for name in stretch}
+    alone = sorted({item.name for item in items} - runs, key=_rank)
+    held_out = set(alone[: round(len(alone) * held_out_share)])
+    for stretch in stretches:
+        if len(stretch) > 1:
+            held_out.update(stretch[len(stretch) - round(len(stretch) * held_out_share) :])
+    return _split(items, held_out)
+
+
 def split_fold(items: Sequence[Item], fold: int, folds: int) -> tuple[list[Item], list[Item]]:
     """Hold out one of several parts of every class; each item is in exactly one of them.
 

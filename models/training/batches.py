@@ -49,12 +49,10 @@ class Batches(Dataset[SaliencyBatch]):
     def __getitem__(self, step: int) -> SaliencyBatch:
         phase, step_in_phase = self._recipe.phase_at(step)
         generator = self._generator(step)
-        left = phase.batch - round(phase.batch * phase.strip_share)
-        from_frames = min(round(phase.batch * phase.frames_share), left)
-        taught = min(round(phase.batch * phase.taught_share), left - from_frames)
-        own = left - from_frames - taught
+        own, taught, from_frames, _ = phase.parts
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
+        frames = Augmentation(phase.size_px, *STRIP_ZOOM)
         items: list[SaliencyItem] = []
         for place in range(self._member.rank, phase.batch, self._member.count):
             if place < own:
@@ -63,9 +61,11 @@ class Batches(Dataset[SaliencyBatch]):
             elif place < own + taught:
                 sample = _drawn(self._data.unlabelled, generator)
                 items.append(_steel_item(phase, sample, steel, generator))
+            elif place < own + taught + from_frames:
+                sample = _drawn(self._data.frames, generator)
+                items.append(_item(TrainingPair(*frames.apply(sample, generator)), sample.name))
             else:
-                of_line = self._data.frames if place < left else self._data.strip
-                sample = _drawn(of_line, generator)
+                sample = _drawn(self._data.strip, generator)
                 items.append(_item(TrainingPair(*strip.apply(sample, generator)), sample.name))
         if phase.multi_scale_px:
             return MultiScale(phase.multi_scale_px, seed=self._recipe.seed).batch(items, step)

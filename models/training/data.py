@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from models.data.folders import MARKED_OVER, Sample, load_samples, load_unlabelled
 from models.data.sources import Source, folder_sources, with_noisy_copies
 from models.data.splits import split_block_fold, split_blocks, split_fold, split_samples
 from models.errors import DatasetError, TrainingError
-from models.image_files import read_mask, shown
-from models.tiling import cut
+from models.image_files import read_mask
+from models.training.frames import load_frames, split_frames, tiles_of
 from models.training.recipe import Recipe
 from models.training.record import DIGEST_BYTES
-from models.training.scoring import SIZE_PX
-
-TEST_FOLDER = "test"
-LOSSY = (".jpg", ".jpeg", ".webp")
-TILE_OVERLAP_PX = 32
-"""Of a held-out frame's tiles."""
-
-_SD_SALIENCY_NAME = re.compile(r"^(?:In|Pa|Sc)_(\d{1,3})$")
-_SD_SALIENCY_LAST = 300
-_FIRST_TEST_NUMBER = 61
+from models.training.refusals import refuse_test_images
 
 
 @dataclass(frozen=True)
@@ -119,18 +107,18 @@ def gather(
     source = "/".join(steel.resolve().parts[-2:])
     strip = _strip(recipe, strips) if recipe.needs_strip else []
     first_held_out = max(0, len(strip) - recipe.held_out_strip_tiles)
-    line, held_out_line = split_frames(recipe, frames) if recipe.needs_frames else ([], [])
+    frame_sources, held_out_frames = split_frames(recipe, frames) if recipe.needs_frames else ([], [])
     data = TrainingData(
         [source.load() for source in training],
         [source.load() for source in held_out],
         strip[:first_held_out],
         strip[first_held_out:],
-        [_frame(source) for source in line],
-        [tile for source in held_out_line for tile in _tiles(_frame(source))],
+        load_frames(frame_sources),
+        tiles_of(load_frames(held_out_frames)),
         _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
         source,
     )
-    taught_or_planted = recipe.needs_teacher or _any_marked(data.strip)
+    taught_or_planted = recipe.needs_teacher or _any_marked(data.strip) or _any_marked(data.frames)
     _refuse_unmarked(f"{steel}, to train on", training, data.steel, clean_may_be=taught_or_planted)
     planted = _any_marked(data.held_out_strip)
     _refuse_unmarked(f"{steel}, to choose by", held_out, data.held_out_steel, clean_may_be=planted)
@@ -161,47 +149,6 @@ def split_steel(recipe: Recipe, steel: Path) -> tuple[list[Source], list[Source]
     return training, held_out
 
 
-def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source], list[Source]]:
-    """Part folders of frames by names alone: what trains, and what is scored.
-
-    Raises:
-        DatasetError: no folder, one without images, or a missing mask.
-        TrainingError: test images, or a split that leaves no frame to train on.
-    """
-    if not folders:
-        raise DatasetError(f"recipe {recipe.name} trains on frames of a line: expected a folder, got none")
-    sources = folder_sources(*folders)
-    for folder in folders:
-        refuse_test_images(folder, [source.name for source in sources])
-    training, held_out = split_samples(sources, recipe.held_out_frames_share)
-    if not training:
-        raise TrainingError(f"expected frames to train on, got all {len(held_out)} held out")
-    return training, held_out
-
-
-def refuse_test_images(folder: Path, names: Sequence[str]) -> None:
-    """Let nothing train on what is there to report on.
-
-    SD-saliency-900's standard test split is numbers 61 to 100 of each hundred of a class.
-
-    Args:
-        folder: of the images.
-        names: of the images.
-
-    Raises:
-        TrainingError: the folder is called `test`, or an image is of that split.
-    """
-    if folder.resolve().name == TEST_FOLDER:
-        raise TrainingError(f"{folder} holds test images: expected a folder of training images")
-    for name in names:
-        match = _SD_SALIENCY_NAME.match(name)
-        number = int(match.group(1)) if match else 0
-        if 0 < number <= _SD_SALIENCY_LAST and (number - 1) % 100 + 1 >= _FIRST_TEST_NUMBER:
-            raise TrainingError(
-                f"{folder} holds test images: {name} is of SD-saliency-900's test split, which never trains"
-            )
-
-
 def _refuse_unmarked(
     what: str, sources: Sequence[Source], samples: Sequence[Sample], *, clean_may_be: bool
 ) -> None:
@@ -217,25 +164,6 @@ def _refuse_unmarked(
 
 def _any_marked(samples: Sequence[Sample]) -> bool:
     return any(not sample.is_clean for sample in samples)
-
-
-def _frame(source: Source) -> Sample:
-    """Read a frame whose mask marks by any level but 0, as class numbers do."""
-    if source.mask.suffix.lower() in LOSSY:
-        raise DatasetError(
-            f"{shown(source.mask)}: expected a mask without loss, since any level but 0 marks in a frame's"
-        )
-    sample, levels = source.load(), read_mask(source.mask)
-    return replace(sample, mask=np.where(levels > 0, 255, 0).astype(np.uint8))
-
-
-def _tiles(frame: Sample) -> list[Sample]:
-    """A frame as inspection cuts it, what lies beside the strip included."""
-    images, masks = (cut(plane, SIZE_PX, TILE_OVERLAP_PX) for plane in (frame.image, frame.mask))
-    return [
-        Sample(f"{frame.name} at {row}, {column}", image, mask)
-        for (row, column), image, mask in zip(images.places, images.tiles, masks.tiles, strict=True)
-    ]
 
 
 def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:

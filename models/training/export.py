@@ -49,10 +49,11 @@ class Exporter(Watcher):
         if not standing.seen:
             metrics["held-out steel iou"] = standing.steel.iou
             metrics["held-out steel mae"] = standing.steel.mae
-        for of_line, scores in (("strip", standing.strip), ("frames", standing.frames)):
-            if scores is not None:
-                metrics[f"held-out {of_line} iou"] = scores.iou
-                metrics[f"held-out clean {of_line} false share"] = scores.clean_false_share
+        for kind, scores in (("strip", standing.strip), ("frames", standing.frames)):
+            if scores is not None and scores.defective:
+                metrics[f"held-out {kind} iou"] = scores.iou
+            if scores is not None and scores.clean:
+                metrics[f"held-out clean {kind} false share"] = scores.clean_false_share
         width, knobs = structure_of(self._recipe, network)
         info = WeightsInfo(
             network=self._recipe.network,

@@ -57,6 +57,8 @@ def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
 
 def _tells(line: Mapping[str, Any], kind: str) -> bool:
     """Whether a scoring has a figure of a kind, and of samples that do not train."""
+    if kind == "frames":
+        return kind in line and line[kind]["defective"] > 0
     return kind in line and not (kind == "steel" and line["seen"])
 
 

@@ -88,7 +88,7 @@ class Phase(Record):
         warmup_first_share: of the peak rate, from where it rises.
         schedule: from the peak on.
         strip_share: share of the batch that is tiles of simulated strip.
-        frames_share: share of the batch that is crops from anywhere in frames of a real line, clean or not.
+        frames_share: share of the batch that is crops from anywhere in frames of a line, clean or not.
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
@@ -141,12 +141,19 @@ class Phase(Record):
         for setting, share in shares.items():
             if share and not round(share * self.batch):
                 raise ValueError(f"{setting}: {share} of a batch of {self.batch} rounds to no image")
-        if sum(shares.values()) > 1:
+        if self.parts[0] < 0:
             raise ValueError(
                 f"expected {', '.join(shares)} of at most 1 together, "
-                f"got {', '.join(str(share) for share in shares.values())}"
+                f"got {', '.join(str(share) for share in shares.values())} of a batch of {self.batch}"
             )
         return self
+
+    @property
+    def parts(self) -> tuple[int, int, int, int]:
+        """Images of a batch: steel, steel marked by a teacher, crops of frames, simulated strip."""
+        shares = (self.taught_share, self.frames_share, self.strip_share)
+        taught, frames, strip = (round(share * self.batch) for share in shares)
+        return self.batch - taught - frames - strip, taught, frames, strip
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step of this phase, counted from 0."""
@@ -174,7 +181,7 @@ class Recipe(Record):
         strip_tiles: of simulated strip that are written where no folder of it is named. Eight make a coil;
             200 coils are more than a run learns by heart.
         held_out_strip_tiles: the last so many strip tiles choose; neighbours share a coil, so a block is cut.
-        held_out_frames_share: of the frames of a real line, that never train: their tiles are scored.
+        held_out_frames_share: of the frames of a line, that never train: their tiles are scored.
         noisy_copies: share of every class that is there once more under noise, as in CAT-EDNet.
         normalisation: one of `models.data.normalisation.NORMALISATIONS`; inspection knows "steel" alone.
         optimizer: the algorithm.
@@ -258,7 +265,7 @@ class Recipe(Record):
 
     @property
     def needs_frames(self) -> bool:
-        """Whether any phase trains on frames of a real line."""
+        """Whether any phase trains on frames of a line."""
         return any(phase.frames_share for phase in self.phases)
 
     @property

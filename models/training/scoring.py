@@ -28,11 +28,15 @@ class Scores:
         iou: intersection over union at half saliency, of samples with a defect.
         mae: mean absolute error of saliency, all samples.
         clean_false_share: share of pixels taken for a defect in samples without one.
+        defective: samples with a defect.
+        clean: samples without one.
     """
 
     iou: float
     mae: float
     clean_false_share: float
+    defective: int = 0
+    clean: int = 0
 
 
 def score_samples(
@@ -64,7 +68,9 @@ def score_samples(
             false_shares.append(float(found.mean()))
         else:
             overlaps.append(float((truth & found).sum() / (truth | found).sum()))
-    return Scores(_mean(overlaps), _mean(errors), _mean(false_shares))
+    return Scores(
+        _mean(overlaps), _mean(errors), _mean(false_shares), defective=len(overlaps), clean=len(false_shares)
+    )
 
 
 def logits_of(

@@ -70,7 +70,7 @@ class Trainer:
         if recipe.needs_strip and not data.strip:
             raise TrainingError(f"recipe {recipe.name} needs tiles of simulated strip, and none were given")
         if recipe.needs_frames and not data.frames:
-            raise TrainingError(f"recipe {recipe.name} needs frames of a real line, and none were given")
+            raise TrainingError(f"recipe {recipe.name} needs frames of a line, and none were given")
         if recipe.needs_teacher and not (data.unlabelled and data.teacher):
             raise TrainingError(f"recipe {recipe.name} needs steel that a teacher marked, and none was given")
         self.recipe = recipe

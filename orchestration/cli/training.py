@@ -42,8 +42,8 @@ def train(
         list[Path] | None,
         typer.Option(
             "--frames",
-            help="Folder of frames of a real line, for recipes that learn its strip: images/ and masks/, "
-            "0 where it is clean.",
+            help="Folder of whole frames of a line, for recipes that learn from them: images/ and masks/, 0 "
+            "where the strip is clean.",
         ),
     ] = None,
     unlabelled: Annotated[
@@ -78,7 +78,8 @@ def train(
 
     Some images of the data folder are held out: they choose between weights and never train. Images of
     SD-saliency-900's test split are refused. Recipes that train on simulated strip get it written into the
-    output folder, unless --strip names some.
+    output folder, unless --strip names some. Of the frames of --frames some are held out, too, and scored;
+    the recipe coilnet-line teaches coilnet-m the strip of your own line by them.
 
     The output folder then holds RECIPE.safetensors (the best averaged weights, whose metadata say how to make
     them again), training.svg (loss, learning rate, IoU), log.jsonl (the same as figures) and
@@ -94,8 +95,9 @@ def train(
         # torch takes seconds to import, and every command imports this module.
         import torch  # noqa: PLC0415
 
-        from models.training.data import split_frames, split_steel  # noqa: PLC0415
+        from models.training.data import split_steel  # noqa: PLC0415
         from models.training.devices import execution  # noqa: PLC0415
+        from models.training.frames import split_frames  # noqa: PLC0415
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
         from models.weights import locate  # noqa: PLC0415

@@ -88,9 +88,10 @@ class TrainingView(Watcher):
     def scored(self, standing: Standing) -> None:
         """Take note of a scoring."""
         figures = f"IoU {standing.steel.iou:.4f}"
-        for of_line, scores in (("strip", standing.strip), ("frames", standing.frames)):
-            if scores is not None:
-                figures += f", {of_line} {scores.iou:.4f}"
+        if standing.strip is not None:
+            figures += f", strip {standing.strip.iou:.4f}"
+        if standing.frames is not None:
+            figures += _on_frames(standing.frames)
         if standing.is_best:
             self._scores = f", best {figures} at {standing.step}"
             self._bars.update(self._task, note=self._loss_text + self._scores)
@@ -101,6 +102,11 @@ class TrainingView(Watcher):
     @property
     def _loss_text(self) -> str:
         return "no loss yet" if self._loss is None else f"loss {self._loss:.4f}"
+
+
+def _on_frames(scores: Scores) -> str:
+    overlap = f", frames {scores.iou:.4f}" if scores.defective else ""
+    return overlap + (f", {scores.clean_false_share:.2%} of clean frames false" if scores.clean else "")
 
 
 @contextmanager

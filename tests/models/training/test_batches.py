@@ -65,12 +65,6 @@ def test_processes_share_every_kind_of_a_batch() -> None:
         assert sum(name in {"0", "1"} for name in together) == 1
 
 
-def test_shares_never_take_more_than_a_batch() -> None:
-    data = replace(DATA, unlabelled=[patch_sample("taught", 7)], frames=[patch_sample("frame", 8)])
-    recipe = recipe_of(phase_of(1, batch=3, strip_share=0.5, taught_share=0.25, frames_share=0.25))
-    assert len(Batches(recipe, data, ALONE)[0].names) == 3
-
-
 def test_epochs_show_every_image_before_any_comes_again() -> None:
     names = names_of(recipe_of(phase_of(9, batch=2, order="epochs")), 9)
     drawn = [name for batch in names for name in batch]

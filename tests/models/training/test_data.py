@@ -1,10 +1,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from models.data.folders import Sample, load_samples
+from models.data.folders import load_samples
 from models.errors import DatasetError, TrainingError
 from models.training.data import gather
 from tests.models.samples import clean_sample, patch_sample, write_sample
@@ -119,50 +118,6 @@ def test_strip_that_is_missing_or_too_little_is_named(steel: Path, strip: Path) 
     write_sample(strip, patch_sample("In_70", seed=1, side=32))
     with pytest.raises(TrainingError, match="In_70 is of SD-saliency-900's test split"):
         gather(recipe, steel, [strip])
-
-
-@pytest.fixture
-def frames(tmp_path: Path) -> Path:
-    """Four frames of two tiles, marked by class numbers."""
-    for index in range(4):
-        marked = patch_sample(f"frame{index}", seed=index, side=256)
-        image, mask = (np.hstack([plane, np.zeros_like(plane)]) for plane in (marked.image, marked.mask))
-        write_sample(
-            tmp_path / "frames", Sample(marked.name, image, np.where(mask > 0, index, 0).astype("u1"))
-        )
-    return tmp_path / "frames"
-
-
-FRAMES = recipe_of(phase_of(frames_share=0.25), held_out_share=0.2, held_out_frames_share=0.25)
-
-
-def test_frames_are_split_and_marked_by_any_level_but_0(steel: Path, frames: Path) -> None:
-    data = gather(FRAMES, steel, frames=[frames])
-    assert len(data.frames) == 3
-    assert {frame.image.shape for frame in data.frames} == {(256, 512)}
-    assert all(frame.is_clean == (frame.name == "frame0") for frame in data.frames)
-    assert {tile.image.shape for tile in data.held_out_frames} == {(256, 256)}
-    assert (
-        len({tile.name.split(" at ")[0] for tile in data.held_out_frames} - {f.name for f in data.frames})
-        == 1
-    )
-    assert data.described().startswith("8 images of steel/train and 3 frames of a real line, digest")
-    plain = gather(recipe_of(phase_of(), held_out_share=0.2), steel)
-    assert data.digest != plain.digest == replace(data, frames=[], held_out_frames=[]).digest
-
-
-def test_frames_that_cannot_train_are_named(steel: Path, frames: Path) -> None:
-    with pytest.raises(DatasetError, match="trains on frames of a line: expected a folder, got none"):
-        gather(FRAMES, steel)
-    with pytest.raises(TrainingError, match="expected frames to train on, got all 4 held out"):
-        gather(FRAMES.model_copy(update={"held_out_frames_share": 1.0}), steel, frames=[frames])
-    (frames / "masks" / "frame1.png").rename(frames / "masks" / "frame1.jpg")
-    with pytest.raises(DatasetError, match=r"frame1\.jpg: expected a mask without loss"):
-        gather(FRAMES.model_copy(update={"held_out_frames_share": 0.0}), steel, frames=[frames])
-    (frames / "masks" / "frame1.jpg").rename(frames / "masks" / "frame1.png")
-    write_sample(frames, patch_sample("Pa_70", seed=1, side=32))
-    with pytest.raises(TrainingError, match="Pa_70 is of SD-saliency-900's test split"):
-        gather(FRAMES, steel, frames=[frames])
 
 
 def mark_with(folder: Path, level: int) -> None:

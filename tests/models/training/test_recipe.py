@@ -48,6 +48,10 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
             "all_steel: expected it of every phase behind the first",
         ),
         (GOOD.replace("[[phases", "sharpness = 2\ngate = {}\n[[phases"), "sharpness: a gate has"),
+        (
+            GOOD + "batch = 3\ntaught_share = 0.25\nstrip_share = 0.5\nframes_share = 0.25\n",
+            "of at most 1 together, got 0.5, 0.25, 0.25 of a batch of 3",
+        ),
         (GOOD + "strip_share = 0.05\n", "strip_share: 0.05 of a batch of 8 rounds to no image"),
         (GOOD + "min_zoom = 2.0\n", "expected min_zoom up to max_zoom, got 2.0 and 1.6"),
         (GOOD.replace("[[phases", "width = 10\n[[phases"), "width: .*equal to 8, got 10"),
@@ -108,6 +112,7 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "gate of steel that trains",
         "steel that trained held out",
         "sharp gate",
+        "shares of more images than a batch",
         "share of no image",
         "zooms",
         "width",

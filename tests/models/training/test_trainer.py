@@ -207,7 +207,7 @@ def test_frames_of_a_line_are_scored_and_choose_nothing(tmp_path: Path) -> None:
     (standing,) = record.standings
     assert standing.frames is not None
     assert standing.score == standing.steel.iou
-    with pytest.raises(TrainingError, match="recipe test needs frames of a real line, and none were given"):
+    with pytest.raises(TrainingError, match="recipe test needs frames of a line, and none were given"):
         Trainer(recipe, STEEL, tmp_path, CPU)
 
 

@@ -54,8 +54,14 @@ def test_a_view_shows_phase_steps_loss_and_best(bars: Progress, said: list[str])
 def test_scores_on_frames_of_a_line_are_told(tmp_path: Path, bars: Progress, said: list[str]) -> None:
     log = RunLog(tmp_path)
     with following(tmp_path, TrainingView(bars, RECIPE), RECIPE):
-        log.on_score(replace(STANDING, strip=None, frames=Scores(0.3, 0.1, 0.2)), nn.Identity())
-    assert said == ["step 20 (a): no loss yet, held-out IoU 0.7000, frames 0.3000, best so far"]
+        for scores in (Scores(0.3, 0.1, 0.2, 3, 4), Scores(0.0, 0.1, 0.2, 0, 4), Scores(0.3, 0.1, 0.0, 3, 0)):
+            log.on_score(replace(STANDING, strip=None, frames=scores), nn.Identity())
+    before = "step 20 (a): no loss yet, held-out IoU 0.7000"
+    assert said == [
+        f"{before}, frames 0.3000, 20.00% of clean frames false, best so far",
+        f"{before}, 20.00% of clean frames false, best so far",
+        f"{before}, frames 0.3000, best so far",
+    ]
 
 
 def test_the_log_of_other_processes_is_followed(tmp_path: Path, bars: Progress, said: list[str]) -> None:
