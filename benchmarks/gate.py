@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -23,15 +23,12 @@ from ingest.simulation import SimulatedCoil
 from ingest.simulation.texture import TRAINING_FAMILIES
 from ingest.simulation.truth import Family
 from models.data.folders import load_samples
-from models.data.sources import Source
 from models.gate import Gate
 from models.inference.backend import TILE_SIZE, Backend
 from models.inference.opening import open_backend
 from models.losses.tile import LEAST_DEFECT_PX
 from models.networks.cost import cost
 from models.tiling import cut
-from models.training.frames import split_frames
-from models.training.recipe import find_recipe, load_recipe
 from models.weights import locate
 from workers.inspection.edges import find_strip_edges
 from workers.inspection.settings import InspectionSettings
@@ -120,10 +117,11 @@ def coil_tiles(seed: int, family: Family) -> Iterator[Shown]:
             yield from inspected_tiles(coil.frame(camera, sequence), coil.mask(camera, sequence))
 
 
-def severstal_tiles(sources: Iterable[Source]) -> Iterator[Shown]:
+def severstal_tiles(data: Path) -> Iterator[Shown]:
     """The tiles that inspection cuts from real line-scan frames."""
-    for source in sources:
-        frame, marked = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (source.image, source.mask))
+    for image in sorted((data / SEVERSTAL / "images").iterdir()):
+        (mask,) = (data / SEVERSTAL / "masks").glob(f"{image.stem}.*")
+        frame, marked = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (image, mask))
         yield from inspected_tiles(np.asarray(frame, np.uint8), np.asarray(marked, np.uint8))
 
 
@@ -166,12 +164,10 @@ def main(
         for seed in COIL_SEEDS
         for tile in scored(opened, coil_tiles(seed, family))
     ]
-    trained, held_out = split_frames(load_recipe(find_recipe("gate")), [data / SEVERSTAL])
     sources = {
         "public test images": scored(opened, public_tiles(data)),
         "simulated coils": coils,
-        "severstal": scored(opened, severstal_tiles(held_out)),
-        "severstal, frames that train": scored(opened, severstal_tiles(trained)),
+        "severstal": scored(opened, severstal_tiles(data)),
     }
     fifth = float(np.quantile([tile.score for tile in coils if not tile.marked], 1 - WANTED_SHARE))
     thresholds = {"threshold": info.gate_threshold or 0.0, "fifth_of_clean_coils": fifth}
