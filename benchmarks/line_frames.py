@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from models.data.sources import Source
+from models.image_files import read_levels, read_mask
 from models.segmenter import Segmenter
 from models.tiling import blend, cut
 from models.training.frames import split_frames
@@ -38,7 +39,7 @@ class Found(BaseModel):
 
     Attributes:
         frames: of them.
-        findings: all.
+        findings: all, of a frame with more its largest 200.
         touching: of those, that share a pixel with a mark.
         marks: regions that are marked.
         marks_found: of those, that share a pixel with a finding.
@@ -58,10 +59,7 @@ def found_on(segmenter: Segmentation, sources: Sequence[Source]) -> Found:
     told = Found(frames=len(sources))
     found_px = unmarked_px = 0
     for source in sources:
-        frame, mask = (
-            np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), np.uint8)
-            for path in (source.image, source.mask)
-        )
+        frame, mask = read_levels(source.image), read_mask(source.mask)
         columns = find_strip_edges(frame).columns(frame.shape[1], InspectionSettings().edge_margin_px)
         found = findings(segmenter, frame, columns)
         together = np.logical_or.reduce([np.zeros(frame.shape, bool), *found])

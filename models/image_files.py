@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,31 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     return levels
 
 
-def lossy_format(path: Path) -> str:
-    """Return what an image file is stored as where that loses pixels, or nothing.
+@dataclass(frozen=True)
+class Stored:
+    """What the header of an image file says.
+
+    Attributes:
+        kind: format, and compression where the format has several.
+        size: (H, W).
+        lossy: whether that kind may lose pixels.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    lossy: bool
+
+
+def stored(path: Path) -> Stored:
+    """Read the header of an image that trains.
 
     Raises:
         ImageFileError: no image.
     """
     with _opened(path, TRAINING_FORMATS) as image:
-        stored = f"{image.format} {image.info.get('compression', '')}".strip()
-    return stored if "JPEG" in stored.upper() or image.format == "WEBP" else ""
+        kind = f"{image.format} {image.info.get('compression', '')}".strip()
+        lossy = any(name in kind.upper() for name in ("JPEG", "MPO", "WEBP"))
+        return Stored(kind, (image.height, image.width), lossy)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

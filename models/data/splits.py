@@ -78,9 +78,13 @@ def split_frames_of_line(items: Sequence[Item], held_out_share: float) -> tuple[
     runs = {name for stretch in stretches if len(stretch) > 1 for name in stretch}
     alone = sorted({item.name for item in items} - runs, key=_rank)
     held_out = set(alone[: round(len(alone) * held_out_share)])
-    for stretch in stretches:
-        if len(stretch) > 1:
-            held_out.update(stretch[len(stretch) - round(len(stretch) * held_out_share) :])
+    before = 0
+    for stretch in (stretch for stretch in stretches if len(stretch) > 1):
+        # Many short stretches hold out as much together as one long one.
+        after = before + len(stretch)
+        count = round(after * held_out_share) - round(before * held_out_share)
+        held_out.update(stretch[len(stretch) - count :])
+        before = after
     return _split(items, held_out)
 
 

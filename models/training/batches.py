@@ -20,8 +20,10 @@ from models.training.recipe import Phase, Recipe
 from models.training.sharing import Member
 
 STRIP_ZOOM = (0.85, 1.2)
-"""Scales of strip, simulated or real: in use its pixels have the size that the line description says, or
-nearly."""
+"""Scales of strip tiles: in use their pixels have the size that the line description says, or nearly."""
+
+FRAMES_ZOOM = (1.0, STRIP_ZOOM[1])
+"""Of frames, which are often no higher than a tile."""
 
 
 class Batches(Dataset[SaliencyBatch]):
@@ -52,7 +54,7 @@ class Batches(Dataset[SaliencyBatch]):
         own, taught, from_frames, _ = phase.parts
         steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
         strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
-        frames = Augmentation(phase.size_px, *STRIP_ZOOM)
+        frames = Augmentation(phase.size_px, *FRAMES_ZOOM)
         items: list[SaliencyItem] = []
         for place in range(self._member.rank, phase.batch, self._member.count):
             if place < own:

@@ -17,6 +17,8 @@ from models.training.frames import load_frames, split_frames, tiles_of
 from models.training.recipe import Recipe
 from models.training.record import DIGEST_BYTES
 from models.training.refusals import refuse_test_images
+from models.training.scoring import SIZE_PX
+from models.training.structure import start_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class TrainingData:
         unlabelled: trains by the maps of a teacher, soft, in the place of masks.
         source: where the steel is from, for the weights' metadata.
         teacher: version and digest of the weights whose maps those are, for the same.
+        start: version and digest of the weights that training goes on from, for the same.
     """
 
     steel: Sequence[Sample]
@@ -44,6 +47,7 @@ class TrainingData:
     unlabelled: Sequence[Sample] = ()
     source: str = "steel"
     teacher: str = ""
+    start: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -59,6 +63,7 @@ class TrainingData:
                 state.update(f"{sample.name}{sample.image.shape}".encode())
                 state.update(sample.image.tobytes())
                 state.update(sample.mask.tobytes())
+        state.update(self.start.encode())
         return state.hexdigest()
 
     def all_steel(self) -> list[Sample]:
@@ -76,6 +81,8 @@ class TrainingData:
             text += f" and {len(self.unlabelled)} unlabelled images"
         if self.teacher:
             text += f" with maps of {self.teacher}"
+        if self.start:
+            text += f" from {self.start} on"
         return f"{text}, digest {self.digest}"
 
 
@@ -113,10 +120,11 @@ def gather(
         [source.load() for source in held_out],
         strip[:first_held_out],
         strip[first_held_out:],
-        load_frames(frame_sources),
+        load_frames(frame_sources, max(SIZE_PX, *(phase.size_px for phase in recipe.phases))),
         tiles_of(load_frames(held_out_frames)),
         _unlabelled(recipe, unlabelled) if recipe.needs_teacher else [],
         source,
+        start=start_of(recipe),
     )
     taught_or_planted = recipe.needs_teacher or _any_marked(data.strip) or _any_marked(data.frames)
     _refuse_unmarked(f"{steel}, to train on", training, data.steel, clean_may_be=taught_or_planted)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from models.data.folders import Sample, load_sample
 from models.data.sources import Source, folder_sources
 from models.data.splits import split_frames_of_line
 from models.errors import DatasetError, TrainingError
-from models.image_files import lossy_format, shown
+from models.image_files import shown, stored
 from models.tiling import cut, mirrored
 from models.training.recipe import Recipe
 from models.training.refusals import refuse_test_images
@@ -19,15 +21,16 @@ from models.training.scoring import SIZE_PX
 TILE_OVERLAP_PX = 32
 """As inspection overlaps them unless it is told otherwise."""
 MAX_HELD_OUT_TILES = 200
-"""That are scored, evenly drawn from all: scoring must not take longer than what lies between."""
+"""That are scored, drawn from all: scoring must not take longer than what lies between."""
 
 
 def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source], list[Source]]:
     """Part folders of frames by names alone: what trains, and what is scored.
 
     Raises:
-        DatasetError: no folder, one without images, a missing mask, or one in a format that loses pixels.
-        ImageFileError: a mask that cannot be read.
+        DatasetError: no folder, one without images, a mask that is missing, of another size, or in a format
+            that may lose pixels.
+        ImageFileError: a file that is no image.
         TrainingError: test images, or a split that leaves no frame on a side.
     """
     if not folders:
@@ -38,11 +41,7 @@ def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source],
         refuse_test_images(folder, [source.name for source in found])
         sources += found
     for source in sources:
-        if lossy := lossy_format(source.mask):
-            raise DatasetError(
-                f"{shown(source.mask)}: expected a format without loss, as PNG, since any level but 0 marks "
-                f"in the mask of a frame, got {lossy}"
-            )
+        _check(source)
     share = recipe.held_out_frames_share
     training, held_out = split_frames_of_line(sources, share)
     if not training or (share and not held_out):
@@ -53,20 +52,22 @@ def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source],
     return training, held_out
 
 
-def load_frames(sources: Sequence[Source]) -> list[Sample]:
+def load_frames(sources: Sequence[Source], least_px: int = SIZE_PX) -> list[Sample]:
     """Read frames whose masks mark by any level but 0, as class numbers do.
 
-    Frames smaller than a tile are mirrored as inspection mirrors them.
+    Args:
+        sources: of the frames.
+        least_px: side up to which smaller frames are mirrored, as inspection does up to a tile.
 
     Raises:
-        DatasetError: a mask of another size, or masks that leave no pixel clean.
+        DatasetError: masks that leave no pixel clean.
         ImageFileError: a file that cannot be read, or of pixels that training does not take.
     """
     frames = [load_sample(source.image, source.mask, marked_over=0) for source in sources]
     if frames and all(frame.mask.all() for frame in frames):
         raise DatasetError("expected masks of frames that are 0 where the strip is clean, got no pixel of 0")
     return [
-        replace(frame, image=mirrored(frame.image, SIZE_PX), mask=mirrored(frame.mask, SIZE_PX))
+        replace(frame, image=mirrored(frame.image, least_px), mask=mirrored(frame.mask, least_px))
         for frame in frames
     ]
 
@@ -80,4 +81,16 @@ def tiles_of(frames: Sequence[Sample]) -> list[Sample]:
             Sample(f"{frame.name} at {row}, {column}", image, mask)
             for (row, column), image, mask in zip(images.places, images.tiles, masks.tiles, strict=True)
         ]
-    return tiles[:: -(-len(tiles) // MAX_HELD_OUT_TILES) or 1]
+    drawn = np.random.default_rng(0).permutation(len(tiles))[:MAX_HELD_OUT_TILES]
+    return [tiles[index] for index in sorted(drawn)]
+
+
+def _check(source: Source) -> None:
+    image, mask = stored(source.image), stored(source.mask)
+    if mask.lossy:
+        raise DatasetError(
+            f"{shown(source.mask)}: expected a format that loses no pixels, as PNG, since any level but 0 "
+            f"marks in the mask of a frame, got {mask.kind}"
+        )
+    if image.size != mask.size:
+        raise DatasetError(f"mask of {shown(source.image)} should be {image.size}, is {mask.size}")

@@ -46,7 +46,7 @@ def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
     at = [line["step"] for line in scores]
     for kind, colour in (("steel", CURVE), ("strip", STRIP_CURVE), ("frames", FRAMES_CURVE)):
         values = [line[kind]["iou"] if _tells(line, kind) else float("nan") for line in scores]
-        if any(kind in line for line in scores):
+        if any(_tells(line, kind) for line in scores):
             axes.plot(at, values, color=colour, linewidth=1.4, marker="o", markersize=3, label=kind)
     best = [line for line in scores if line["best"]][-1:]
     for line in best:

@@ -17,6 +17,7 @@ from models.training.criterion import HybridTerm, Losses
 from models.training.optimizers import AdamWSettings, OptimizerSettings
 from models.training.record import Count, Positive, Record, Seed, Share, settings_digest
 from models.training.schedules import CosineSchedule, Schedule
+from models.weights import available
 from models.weights.files import MAX_SHARPNESS, MAX_WIDTH, Knob, Knobs
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
@@ -30,6 +31,12 @@ Kind = TypeVar("Kind", bound=Record)
 def _known_network(name: str) -> str:
     if name not in NETWORKS:
         raise ValueError(f"expected one of {', '.join(NETWORKS)}, got {name}")
+    return name
+
+
+def _shipped_weights(name: str | None) -> str | None:
+    if name is not None and name not in available():
+        raise ValueError(f"expected one of {', '.join(available())}, got {name}")
     return name
 
 
@@ -171,7 +178,8 @@ class Recipe(Record):
         network: one of `models.networks.build.NETWORKS`.
         width: its width factor.
         knobs: of that network, over those of its name.
-        start: weights of that network that training goes on from, a shipped name or a file.
+        start: shipped weights of that network that training goes on from; what is held out may have trained
+            them, so that nothing is left to choose by.
         seed: of initial weights, batches and augmentation.
         held_out_share: share of every class that only chooses, never trains.
         held_out: which ones: "scattered" all over a class, or "blocks" at the ends of its stretches of
@@ -206,7 +214,7 @@ class Recipe(Record):
     network: Annotated[str, AfterValidator(_known_network)]
     width: float = Field(default=1.0, gt=0, le=MAX_WIDTH)
     knobs: Knobs = Field(default_factory=dict)
-    start: str | None = None
+    start: Annotated[str | None, AfterValidator(_shipped_weights)] = None
     seed: Seed = 7
     held_out_share: Share = 0.11
     held_out: Literal["scattered", "blocks"] = "scattered"
@@ -242,6 +250,10 @@ class Recipe(Record):
             raise ValueError("all_steel: expected held-out steel for a fold or a gate's threshold, got none")
         if seen != sorted(seen):
             raise ValueError("all_steel: expected it of every phase behind the first that has it")
+        if self.start is not None and not all(seen):
+            raise ValueError(
+                "start: expected all_steel of every phase, as held-out steel may have trained it"
+            )
         if not self.loss:
             raise ValueError("loss: expected at least one")
         if self.gate and self.sharpness != 1:

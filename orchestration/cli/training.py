@@ -100,7 +100,7 @@ def train(
         from models.training.frames import split_frames  # noqa: PLC0415
         from models.training.recipe import find_recipe, load_recipe  # noqa: PLC0415
         from models.training.run import TrainingRun  # noqa: PLC0415
-        from models.weights import locate  # noqa: PLC0415
+        from models.training.structure import build_for  # noqa: PLC0415
         from orchestration.shared_training import SharedRun  # noqa: PLC0415
 
     path = find_recipe(recipe)
@@ -115,7 +115,7 @@ def train(
     if chosen.needs_frames:
         split_frames(chosen, frames or ())
     if chosen.start is not None:
-        locate(chosen.start)
+        build_for(chosen)
     # The GPUs of several processes may be other machines'.
     if processes == 1:
         execution(device, low_precision=False)

@@ -52,6 +52,14 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
             GOOD + "batch = 3\ntaught_share = 0.25\nstrip_share = 0.5\nframes_share = 0.25\n",
             "of at most 1 together, got 0.5, 0.25, 0.25 of a batch of 3",
         ),
+        (
+            GOOD.replace("[[phases", 'start = "wonder"\n[[phases'),
+            "expected one of .*gate.*, got wonder",
+        ),
+        (
+            GOOD.replace("[[phases", 'start = "csnet-x1"\n[[phases'),
+            "start: expected all_steel of every",
+        ),
         (GOOD + "strip_share = 0.05\n", "strip_share: 0.05 of a batch of 8 rounds to no image"),
         (GOOD + "min_zoom = 2.0\n", "expected min_zoom up to max_zoom, got 2.0 and 1.6"),
         (GOOD.replace("[[phases", "width = 10\n[[phases"), "width: .*equal to 8, got 10"),
@@ -113,6 +121,8 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "steel that trained held out",
         "sharp gate",
         "shares of more images than a batch",
+        "start",
+        "start by steel held out",
         "share of no image",
         "zooms",
         "width",

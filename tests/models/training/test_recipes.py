@@ -10,8 +10,10 @@ import pytest
 
 from models.data.normalisation import NORMALISATIONS
 from models.data.steps import PUBLISHED_STEPS
+from models.networks.coilnet import CoilNet
 from models.training.data import TrainingData
 from models.training.recipe import Phase, Recipe, find_recipe, load_recipe, shipped_recipes
+from models.training.structure import build_for
 from models.training.trainer import Trainer
 from models.weights.files import read_weights
 from models.weights.registry import available, locate
@@ -72,6 +74,12 @@ def test_every_recipe_takes_its_steps(name: str, tmp_path: Path) -> None:
     trainer.train()
     assert trainer.progress.step == len(recipe.phases)
     assert trainer.progress.lost_steps == 0
+
+
+def test_recipes_fit_what_they_start_from() -> None:
+    starting = [recipe for recipe in map(shipped, shipped_recipes()) if recipe.start]
+    assert [recipe.name for recipe in starting] == ["coilnet-line"]
+    assert [build_for(recipe).input_weight for recipe in starting] == [CoilNet.input_weight]
 
 
 @pytest.mark.parametrize("name", available())

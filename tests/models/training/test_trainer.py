@@ -10,16 +10,17 @@ from torch import nn
 
 from models.data.folders import Sample
 from models.data.normalisation import NORMALISATIONS
-from models.errors import TrainingError, WeightsError
+from models.errors import TrainingError
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
 from models.training import trainer as trainer_module
 from models.training.devices import Execution, execution
-from models.training.export import Exporter
 from models.training.recipe import Recipe
 from models.training.scoring import Scores, score_samples
 from models.training.state import STATE_FILE
+from models.training.structure import build_for, start_of
 from models.training.trainer import Trainer
 from models.training.watching import Standing, StepReport, Watcher
+from models.weights import load
 from models.weights.files import weights_of
 from tests.models.samples import clean_sample, patch_sample
 from tests.models.training.runs import CPU, DATA, STEEL, phase_of, recipe_of, two_phases
@@ -212,17 +213,27 @@ def test_frames_of_a_line_are_scored_and_choose_nothing(tmp_path: Path) -> None:
 
 
 def test_training_may_go_on_from_weights(tmp_path: Path) -> None:
-    first = Trainer(recipe_of(phase_of(2)), STEEL, tmp_path / "first", CPU)
-    first.train(Exporter(tmp_path / "first.safetensors", first.recipe, "steel", "coilwatch train"))
-    start = str(tmp_path / "first.safetensors")
-    then = Trainer(recipe_of(phase_of(2), start=start, seed=9), STEEL, tmp_path / "then", CPU)
-    for name, tensor in first.average.state_dict().items():
-        assert torch.equal(then.network.state_dict()[name], tensor)
-    then.train()
-    assert not torch.equal(next(then.network.parameters()), next(first.average.parameters()))
-    other = recipe_of(phase_of(), start=start, width=1.0)
-    with pytest.raises(WeightsError, match=r"first\.safetensors do not match their network"):
-        Trainer(other, STEEL, tmp_path / "other", CPU)
+    phase = phase_of(2, all_steel=True)
+    recipe = recipe_of(phase, network="coilgate", width=1.0, knobs={"pretrained": True}, start="gate")
+    trainer = Trainer(recipe, replace(STEEL, start=start_of(recipe)), tmp_path, CPU)
+    shipped, info = load("gate")
+    for name, tensor in shipped.state_dict().items():
+        assert torch.equal(trainer.network.state_dict()[name], tensor)
+    assert trainer.data.described().endswith(
+        f" from {info.version} {info.digest} on, digest {trainer.data.digest}"
+    )
+    trainer.train()
+    assert not torch.equal(next(trainer.network.parameters()), next(shipped.parameters()))
+    with pytest.raises(TrainingError, match="other data"):
+        Trainer(recipe, replace(STEEL, start="gate.1 0"), tmp_path, CPU)
+
+
+def test_a_start_of_another_network_is_refused() -> None:
+    recipe = recipe_of(phase_of(all_steel=True), network="coilgate", width=0.5, start="gate")
+    with pytest.raises(
+        TrainingError, match=r"expected a start of \('coilgate', 0.5, {}\), got gate of .*1.0"
+    ):
+        build_for(recipe)
 
 
 def test_a_recipe_with_strip_needs_strip(tmp_path: Path) -> None:
