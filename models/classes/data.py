@@ -14,7 +14,7 @@ from models.classes.recipe import ClassRecipe
 from models.errors import TrainingError
 from models.segmenter import Segmenter
 from models.training.record import DIGEST_BYTES
-from models.training.refusals import refuse_test_images
+from models.training.refusals import without_test_images
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,7 @@ def read_steel(recipe: ClassRecipe, folders: Sequence[Path], pinned: Mapping[str
         DatasetError: a folder that cannot be used.
         TrainingError: test images, or a class without an image to train on or to calibrate by.
     """
-    images: list[LabelledImage] = []
-    for folder in folders:
-        found = read_labelled(folder, recipe.labels)
-        refuse_test_images(folder, [image.name for image in found])
-        images += found
+    images = without_test_images(folders, lambda folder: read_labelled(folder, recipe.labels))
     sides = split_images(images, recipe.labels, recipe.block, pinned)
     for side in ("train", "validation"):
         missing = set(recipe.classes) - {image.defect_class for image in sides[side]}

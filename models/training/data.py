@@ -16,7 +16,7 @@ from models.image_files import read_mask
 from models.training.frames import load_frames, split_frames, tiles_of
 from models.training.recipe import Recipe
 from models.training.record import DIGEST_BYTES
-from models.training.refusals import refuse_test_images
+from models.training.refusals import without_test_images
 from models.training.scoring import SIZE_PX
 from models.training.structure import start_of
 
@@ -140,8 +140,7 @@ def split_steel(recipe: Recipe, steel: Path) -> tuple[list[Source], list[Source]
         DatasetError: a folder without images, or a missing mask.
         TrainingError: test images, or a split that leaves no sample to train on or to choose by.
     """
-    sources = folder_sources(steel)
-    refuse_test_images(steel, [source.name for source in sources])
+    sources = without_test_images([steel], folder_sources)
     if recipe.fold is not None:
         in_folds = split_block_fold if recipe.held_out == "blocks" else split_fold
         training, held_out = in_folds(sources, recipe.fold, recipe.folds)
@@ -179,11 +178,7 @@ def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
         raise DatasetError(
             f"recipe {recipe.name} trains on simulated strip: expected a folder of it, got none"
         )
-    samples: list[Sample] = []
-    for folder in folders:
-        found = load_samples(folder)
-        refuse_test_images(folder, [sample.name for sample in found])
-        samples += found
+    samples = without_test_images(folders, load_samples)
     if len(samples) <= recipe.held_out_strip_tiles:
         raise DatasetError(
             f"expected more than the {recipe.held_out_strip_tiles} strip tiles that are held out, "
@@ -195,9 +190,4 @@ def _strip(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
 def _unlabelled(recipe: Recipe, folders: Sequence[Path]) -> list[Sample]:
     if not folders:
         raise DatasetError(f"recipe {recipe.name} trains on unlabelled steel: expected a folder, got none")
-    samples: list[Sample] = []
-    for folder in folders:
-        found = load_unlabelled(folder)
-        refuse_test_images(folder, [sample.name for sample in found])
-        samples += found
-    return samples
+    return without_test_images(folders, load_unlabelled)

@@ -15,7 +15,7 @@ from models.errors import DatasetError, TrainingError
 from models.image_files import shown, stored
 from models.tiling import cut, mirrored
 from models.training.recipe import Recipe
-from models.training.refusals import refuse_test_images
+from models.training.refusals import without_test_images
 from models.training.scoring import SIZE_PX
 
 TILE_OVERLAP_PX = 32
@@ -25,7 +25,7 @@ MAX_HELD_OUT_TILES = 200
 
 
 def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source], list[Source]]:
-    """Part folders of frames by names alone: what trains, and what is scored.
+    """Part folders of frames by names: what trains, and what is scored; files are looked at, no pixels read.
 
     Raises:
         DatasetError: no folder, one without images, a mask that is missing, of another size, or in a format
@@ -35,11 +35,7 @@ def split_frames(recipe: Recipe, folders: Sequence[Path]) -> tuple[list[Source],
     """
     if not folders:
         raise DatasetError(f"recipe {recipe.name} trains on frames of a line: expected a folder, got none")
-    sources: list[Source] = []
-    for folder in folders:
-        found = folder_sources(folder)
-        refuse_test_images(folder, [source.name for source in found])
-        sources += found
+    sources = without_test_images(folders, folder_sources)
     for source in sources:
         _check(source)
     share = recipe.held_out_frames_share

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from models.data.splits import Item
 from models.errors import TrainingError
 
 TEST_FOLDER = "test"
@@ -15,7 +16,21 @@ _SD_SALIENCY_LAST = 300
 _FIRST_TEST_NUMBER = 61
 
 
-def refuse_test_images(folder: Path, names: Sequence[str]) -> None:
+def without_test_images(folders: Sequence[Path], found_in: Callable[[Path], list[Item]]) -> list[Item]:
+    """Return what is found in folders, one after another.
+
+    Raises:
+        TrainingError: a folder that holds test images.
+    """
+    items: list[Item] = []
+    for folder in folders:
+        found = found_in(folder)
+        _refuse_test_images(folder, [item.name for item in found])
+        items += found
+    return items
+
+
+def _refuse_test_images(folder: Path, names: Sequence[str]) -> None:
     """Let nothing train on what is there to report on.
 
     SD-saliency-900's standard test split is numbers 61 to 100 of each hundred of a class.
