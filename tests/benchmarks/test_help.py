@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 
 @pytest.mark.parametrize(
-    "name", ["coil_memory", "coil_rebuild", "line_frames", "metrics", "networks", "spooling"]
+    "name", ["coil_memory", "coil_rebuild", "line_frames", "mask_offset", "metrics", "networks", "spooling"]
 )
 def test_a_benchmark_says_what_it_takes(name: str) -> None:
     app = typer.Typer()
