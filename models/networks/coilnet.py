@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.errors import NetworkError
 from models.networks.blocks import ConvBnRelu, pointwise, scaled, side_output, upsample
 from models.networks.efficientnet_lite0 import EfficientNetLite0, encoder_input
 from models.networks.outputs import SaliencyNetwork, SaliencyOutputs
@@ -55,10 +56,17 @@ class TopDownStage(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Adds a residual to the coarse logits from what they, the features and the image's grey show."""
+    """Adds a residual to the coarse logits from what they, the features and the image's grey show.
 
-    def __init__(self, features: int) -> None:
+    Args:
+        features: channels of the finest features, which have the coarse logits' stride of 2.
+        full: at the image's own resolution, which parts what lies a few pixels apart, for four times the
+            cost.
+    """
+
+    def __init__(self, features: int, *, full: bool = False) -> None:
         super().__init__()
+        self._full = full
         sizes = (features + 2, *(features for _ in REFINE_DILATIONS))
         self.layers = nn.Sequential(
             *(
@@ -69,8 +77,12 @@ class Refinement(nn.Module):
         )
 
     def forward(self, logits: Tensor, features: Tensor, images: Tensor) -> Tensor:
-        """Return refined logits of the size of the coarse ones."""
-        grey = functional.avg_pool2d(images.mean(dim=1, keepdim=True), 2)
+        """Return refined logits, of the size of the images or of the coarse ones."""
+        grey = images.mean(dim=1, keepdim=True)
+        if self._full:
+            logits, features = upsample(logits, 2), upsample(features, 2)
+        else:
+            grey = functional.avg_pool2d(grey, 2)
         residual: Tensor = self.layers(torch.cat([logits.sigmoid(), features, grey], dim=1))
         return logits + residual
 
@@ -84,7 +96,11 @@ class CoilNet(SaliencyNetwork):
         width: factor on all channels.
         channels: of the decoder at width 1.
         refinement: False to end with the coarse map.
+        full_refinement: at the images' own resolution instead of stride 2.
         pretrained: ImageNet weights for the encoder; only at width 1.
+
+    Raises:
+        NetworkError: a resolution for a refinement that is not there.
     """
 
     size_multiple = 32
@@ -97,8 +113,11 @@ class CoilNet(SaliencyNetwork):
         in_channels: int = 3,
         channels: int = CHANNELS,
         refinement: bool = True,
+        full_refinement: bool = False,
         pretrained: bool = False,
     ) -> None:
+        if full_refinement and not refinement:
+            raise NetworkError("full_refinement: expected a refinement, got refinement = False")
         super().__init__(in_channels)
         self.backbone = EfficientNetLite0(width, in_channels=in_channels, taps=TAPS, pretrained=pretrained)
         skips = self.backbone.channels
@@ -110,7 +129,7 @@ class CoilNet(SaliencyNetwork):
             for deeper, skip, own in zip((deep, *widths), reversed(skips[:-1]), widths, strict=False)
         )
         self.sides = nn.ModuleList(side_output(own) for own in (deep, *widths))
-        self.refinement = Refinement(fine) if refinement else None
+        self.refinement = Refinement(fine, full=full_refinement) if refinement else None
 
     def saliency(self, images: Tensor) -> SaliencyOutputs:
         features = self.backbone(encoder_input(images))

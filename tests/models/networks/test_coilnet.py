@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import models
+from models.errors import NetworkError
 from models.networks.build import build
 from models.networks.coilnet import CONTEXT_DILATIONS, REFINE_DILATIONS, CoilNet, Context, TopDownStage
 from models.networks.cost import parameters_of
@@ -70,6 +71,29 @@ def test_the_final_map_is_the_coarse_one_and_a_residual(network: CoilNet) -> Non
     torch.testing.assert_close(outputs.sides[0], enlarge(seen["coarse"], (64, 96)))
     torch.testing.assert_close(outputs.final, enlarge(seen["coarse"] + residual, (64, 96)))
     assert residual.abs().max() > 0
+
+
+def test_the_refinement_may_see_every_pixel() -> None:
+    torch.manual_seed(3)
+    network = CoilNet(full_refinement=True).eval()
+    assert parameters_of(network) == parameters_of(CoilNet())
+    images, alike = shown(), shown()
+    # A pattern that the mean of 2 x 2 pixels hides, and the encoder is not shown.
+    images[..., ::2] += 0.1
+    images[..., 1::2] -= 0.1
+    features = torch.zeros(1, 16, *(side // 2 for side in images.shape[-2:]))
+    logits, images, alike = features[:, :1], images[:1], alike[:1]
+    for refinement, sees in ((network.refinement, True), (CoilNet().eval().refinement, False)):
+        assert refinement is not None
+        with torch.inference_mode():
+            one, other = refinement(logits, features, images), refinement(logits, features, alike)
+        assert one.shape[-2:] == (images if sees else logits).shape[-2:]
+        assert (not torch.allclose(one, other, atol=1e-5)) == sees
+
+
+def test_no_refinement_has_no_resolution() -> None:
+    with pytest.raises(NetworkError, match="full_refinement: expected a refinement, got refinement = False"):
+        build("coilnet-s", full_refinement=True)
 
 
 def test_sides_go_from_fine_to_deep(network: CoilNet) -> None:
