@@ -57,9 +57,9 @@ def _overlap(axes: Axes, scores: Sequence[Mapping[str, Any]]) -> None:
 
 def _tells(line: Mapping[str, Any], kind: str) -> bool:
     """Whether a scoring has a figure of a kind, and of samples that do not train."""
-    if kind == "frames":
-        return kind in line and line[kind]["defective"] > 0
-    return kind in line and not (kind == "steel" and line["seen"])
+    if kind == "steel":
+        return not line["seen"]
+    return kind in line and line[kind]["defective"] > 0
 
 
 def _grid(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -88,7 +88,7 @@ class TrainingView(Watcher):
     def scored(self, standing: Standing) -> None:
         """Take note of a scoring."""
         figures = f"IoU {standing.steel.iou:.4f}"
-        if standing.strip is not None:
+        if standing.strip is not None and standing.strip.defective:
             figures += f", strip {standing.strip.iou:.4f}"
         if standing.frames is not None:
             figures += _on_frames(standing.frames)

@@ -14,7 +14,7 @@ from models.errors import DatasetError, TrainingError
 from models.training.data import gather
 from models.training.export import Exporter
 from models.training.frames import MAX_HELD_OUT_TILES, load_frames, split_frames, tiles_of
-from models.training.plots import FRAMES_CURVE, run_svg
+from models.training.plots import FRAMES_CURVE, STRIP_CURVE, run_svg
 from models.training.run_log import RunLog, read_log
 from models.training.scoring import Scores
 from models.training.structure import build_for
@@ -146,19 +146,22 @@ def test_no_more_tiles_are_scored_than_the_time_allows_from_anywhere() -> None:
     assert len({tile.name.rpartition(", ")[2] for tile in tiles}) == 7
 
 
-def test_what_clean_frames_show_stands_in_the_weights_and_the_plot(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "colour"), [("frames", FRAMES_CURVE), ("strip", STRIP_CURVE)])
+def test_what_clean_images_show_stands_in_the_weights_and_the_plot(
+    tmp_path: Path, kind: str, colour: str
+) -> None:
     recipe = recipe_of(phase_of())
     steel = Scores(0.7, 0.1, 0.0, defective=3)
-    for frames, told in (
+    for scores, told in (
         (Scores(0.3, 0.1, 0.2, defective=2, clean=4), {"iou": 0.3, "share": 0.2}),
         (Scores(0.0, 0.1, 0.2, defective=0, clean=4), {"share": 0.2}),
         (Scores(0.3, 0.1, 0.0, defective=2, clean=0), {"iou": 0.3}),
     ):
-        standing = Standing(1, "a", steel, None, frames, is_best=True)
+        standing = replace(Standing(1, "a", steel, None, is_best=True), **{kind: scores})
         file, log = tmp_path / "w.safetensors", RunLog(tmp_path)
         log.on_start(0)
         for watcher in (Exporter(file, recipe, "steel", "coilwatch train"), log):
             watcher.on_score(standing, build_for(recipe))
         metrics = read_weights(file)[1].metrics
-        assert {name.split()[-1]: value for name, value in metrics.items() if "frames" in name} == told
-        assert (FRAMES_CURVE in run_svg(read_log(tmp_path), "a")) == ("iou" in told)
+        assert {name.split()[-1]: value for name, value in metrics.items() if kind in name} == told
+        assert (colour in run_svg(read_log(tmp_path), "a")) == ("iou" in told)

@@ -17,7 +17,7 @@ from orchestration.cli.training_view import TrainingView, following, training_pr
 from tests.models.training.runs import phase_of, recipe_of
 
 RECIPE = recipe_of(phase_of(40))
-STANDING = Standing(20, "a", Scores(0.7, 0.03, 0.0), Scores(0.6, 0.02, 0.01), is_best=True)
+STANDING = Standing(20, "a", Scores(0.7, 0.03, 0.0), Scores(0.6, 0.02, 0.01, 3, 4), is_best=True)
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ def test_scores_on_frames_of_a_line_are_told(tmp_path: Path, bars: Progress, sai
         f"{before}, 20.00% of clean frames false, best so far",
         f"{before}, frames 0.3000, best so far",
     ]
+
+
+def test_clean_strip_has_no_overlap(bars: Progress, said: list[str]) -> None:
+    view = TrainingView(bars, RECIPE)
+    view.on_score(replace(STANDING, strip=Scores(0.0, 0.02, 0.01, 0, 4)), nn.Identity())
+    assert said == ["step 20 (a): no loss yet, held-out IoU 0.7000, best so far"]
 
 
 def test_the_log_of_other_processes_is_followed(tmp_path: Path, bars: Progress, said: list[str]) -> None:
