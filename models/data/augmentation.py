@@ -31,12 +31,14 @@ class Augmentation:
         min_zoom: smallest scale of the output against the source image.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect, small ones being cropped away else.
+        upright: nothing is turned or mirrored.
     """
 
     size_px: int
     min_zoom: float = 0.8
     max_zoom: float = 1.6
     defect_share: float = 0.0
+    upright: bool = False
 
     def apply(self, sample: Sample, generator: Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return an augmented image and mask.
@@ -49,7 +51,8 @@ class Augmentation:
             Image (size, size), 0 to 255, whole grey levels; mask (size, size), 0 to 1, soft at its edges.
         """
         image, mask = self._crop(sample, generator)
-        image, mask = _turn(image, mask, int(generator.integers(8)))
+        if not self.upright:
+            image, mask = _turn(image, mask, int(generator.integers(8)))
         pixels = _light(image.astype(np.float32), generator)
         pixels = _blur_and_noise(pixels, generator)
         whole = np.clip(np.rint(pixels), 0, 255).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -52,9 +53,10 @@ class Batches(Dataset[SaliencyBatch]):
         phase, step_in_phase = self._recipe.phase_at(step)
         generator = self._generator(step)
         own, taught, from_frames, _ = phase.parts
-        steel = Augmentation(phase.size_px, phase.min_zoom, phase.max_zoom, phase.defect_share)
-        strip = Augmentation(phase.size_px, *STRIP_ZOOM, phase.defect_share)
-        frames = Augmentation(phase.size_px, *FRAMES_ZOOM)
+        ours = partial(Augmentation, phase.size_px, upright=phase.upright)
+        steel = ours(phase.min_zoom, phase.max_zoom, phase.defect_share)
+        strip = ours(*STRIP_ZOOM, phase.defect_share)
+        frames = ours(*FRAMES_ZOOM)
         items: list[SaliencyItem] = []
         for place in range(self._member.rank, phase.batch, self._member.count):
             if place < own:

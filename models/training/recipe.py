@@ -99,6 +99,8 @@ class Phase(Record):
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
+        upright: neither turned nor mirrored, as strip runs through a camera's frames; of steel where no
+            `augmentation` is named, whose steps say it themselves, and of frames and simulated strip.
         augmentation: steps for the steel images instead of zoom and defect share, as a paper names them; what
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
@@ -127,6 +129,7 @@ class Phase(Record):
     min_zoom: float = Field(default=0.8, gt=0)
     max_zoom: float = Field(default=1.6, gt=0)
     defect_share: Share = 0.0
+    upright: bool = False
     augmentation: tuple[AugmentationStep, ...] = ()
     multi_scale_px: tuple[Positive, ...] = ()
     order: Literal["drawn", "epochs"] = "drawn"

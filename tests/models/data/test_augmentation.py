@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,15 @@ def test_the_same_seed_gives_the_same_crop() -> None:
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1], second[1])
     assert not np.array_equal(first[0], other[0])
+
+
+def test_a_turn_and_nothing_else_is_left_out_upright() -> None:
+    sample, turned_too = patch_sample("x", seed=2), Augmentation(32)
+    for seed in range(20):
+        _, turned = turned_too.apply(sample, np.random.default_rng(seed))
+        _, upright = replace(turned_too, upright=True).apply(sample, np.random.default_rng(seed))
+        turns = [np.rot90(upright, quarters) for quarters in range(4)]
+        assert any(np.array_equal(turned, lay) for turn in turns for lay in (turn, np.fliplr(turn)))
 
 
 def test_mask_and_image_move_together() -> None:

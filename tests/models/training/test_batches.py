@@ -53,6 +53,21 @@ def test_frames_of_a_line_take_their_share() -> None:
     assert not batch.masks[1:3].any()
 
 
+@pytest.mark.parametrize("upright", [True, False])
+def test_nothing_is_turned_upright(*, upright: bool) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, :32] = 255
+    left = [replace(patch_sample("left", 3), mask=mask)]
+    data = replace(DATA, steel=left, strip=left, frames=left)
+    recipe = recipe_of(phase_of(4, batch=8, strip_share=0.25, frames_share=0.25, upright=upright))
+    masks = torch.cat([Batches(recipe, data, ALONE)[step].masks for step in range(4)])[:, 0]
+    # Whatever was cropped: marked from the left on, and every row alike but for rounding.
+    as_it_lay = [
+        bool(((one - one[:1]).abs() < 0.01).all() and (one.diff(dim=1) < 0.01).all()) for one in masks
+    ]
+    assert all(as_it_lay) == upright
+
+
 def test_processes_share_every_kind_of_a_batch() -> None:
     data = replace(DATA, unlabelled=[patch_sample("taught", 7)], frames=[patch_sample("frame", 8)])
     recipe = recipe_of(phase_of(3, batch=8, strip_share=0.125, taught_share=0.25, frames_share=0.25))
