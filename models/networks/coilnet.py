@@ -60,7 +60,7 @@ class Refinement(nn.Module):
 
     Args:
         features: channels of the finest features, which have the coarse logits' stride of 2.
-        full: at the image's own resolution, at four times the cost, for what lies a few pixels apart.
+        full: at the image's own resolution, for what lies a few pixels apart: four times the operations.
     """
 
     def __init__(self, features: int, *, full: bool = False) -> None:

@@ -59,7 +59,7 @@ def _tells(line: Mapping[str, Any], kind: str) -> bool:
     """Whether a scoring has a figure of a kind, and of samples that do not train."""
     if kind == "steel":
         return not line["seen"]
-    return kind in line and line[kind]["defective"] > 0
+    return kind in line and line[kind].get("defective", 1) > 0  # logs of before have no counts
 
 
 def _grid(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:

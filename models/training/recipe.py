@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from models.data.normalisation import NORMALISATIONS
-from models.data.steps import AugmentationStep
+from models.data.steps import AugmentationStep, TurningStep
 from models.errors import RecipeError
 from models.networks.build import NETWORKS
 from models.training.criterion import HybridTerm, Losses
@@ -99,8 +99,8 @@ class Phase(Record):
         min_zoom: smallest scale of a crop of the steel images.
         max_zoom: largest such scale.
         defect_share: share of crops that are sure to show a defect.
-        upright: neither turned nor mirrored, as strip runs through a camera's frames; of steel where no
-            `augmentation` is named, whose steps say it themselves, and of frames and simulated strip.
+        upright: neither turned nor mirrored, as strip runs through a camera's frames: what we crop ourselves,
+            and no step of `augmentation` may do it. A teacher's maps are means over turns all the same.
         augmentation: steps for the steel images instead of zoom and defect share, as a paper names them; what
             comes out has a side of `size_px`.
         multi_scale_px: sides to one of which each batch is resized, drawn anew; `size_px` then says nothing.
@@ -143,6 +143,9 @@ class Phase(Record):
     def _possible(self) -> Self:
         if self.min_zoom > self.max_zoom:
             raise ValueError(f"expected min_zoom up to max_zoom, got {self.min_zoom} and {self.max_zoom}")
+        turning = [step.kind for step in self.augmentation if isinstance(step, TurningStep)]
+        if self.upright and turning:
+            raise ValueError(f"upright: expected no step that turns or mirrors, got {', '.join(turning)}")
         shares = {
             "strip_share": self.strip_share,
             "taught_share": self.taught_share,

@@ -51,10 +51,11 @@ class Standing:
 
     @property
     def score(self) -> float:
-        """Mean overlap on steel and strip, less what is seen where nothing is."""
+        """Mean overlap on steel and strip, less what is seen where nothing is. Clean strip has no overlap."""
         if self.strip is None:
             return self.steel.iou
-        return (self.steel.iou + self.strip.iou) / 2 - self.strip.clean_false_share
+        overlaps = [self.steel.iou, *([self.strip.iou] if self.strip.defective else [])]
+        return sum(overlaps) / len(overlaps) - self.strip.clean_false_share
 
 
 class Watcher:

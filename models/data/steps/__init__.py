@@ -7,7 +7,7 @@ from models.data.steps.light import ContrastBrightness, GaussianBlur, LightGradi
 from models.data.steps.noise import NOISE_PROTOCOLS, GaussianNoise, Noise, SaltAndPepper, SomeNoise
 from models.data.steps.shape import CopyPaste, Elastic
 from models.data.steps.sizes import PadToSquare, Resize
-from models.data.steps.step import Step, TrainingPair
+from models.data.steps.step import Step, TrainingPair, TurningStep
 from models.data.steps.turns import EitherFlip, HorizontalFlip, QuarterTurn, Rotation, VerticalFlip
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "SomeNoise",
     "Step",
     "TrainingPair",
+    "TurningStep",
     "VerticalFlip",
     "ZoomCrop",
     "compose",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from models.data.steps.step import Pixels, Plane, Probability, Step, TrainingPair
+from models.data.steps.step import Pixels, Plane, Probability, Step, TrainingPair, TurningStep
 
 PASTE_MARGIN_PX = 3
 """Around a pasted defect: masks are coarse, and a defect's rim lies partly outside."""
@@ -47,7 +47,7 @@ class Elastic(Step):
         return TrainingPair(*(_moved(plane, rows, columns) for plane in pair))
 
 
-class CopyPaste(Step):
+class CopyPaste(TurningStep):
     """The image's own defects once more: mirrored, shifted around the border and blended in.
 
     Taken from the same image, a copy has its light and its texture, and never turned, its rolling direction.

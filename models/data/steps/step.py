@@ -42,3 +42,7 @@ class Step(BaseModel, ABC):
     @abstractmethod
     def apply(self, pair: TrainingPair, generator: Generator) -> TrainingPair:
         """Return a changed copy of a pair; the generator is the only source of chance."""
+
+
+class TurningStep(Step, ABC):
+    """A step that turns or mirrors what is marked: behind it, nothing is sure to lie as it lay."""

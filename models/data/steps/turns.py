@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from models.data.steps.step import Pixels, Plane, Probability, Step, TrainingPair
+from models.data.steps.step import Pixels, Plane, Probability, TrainingPair, TurningStep
 
 
-class HorizontalFlip(Step):
+class HorizontalFlip(TurningStep):
     """Left for right in half of all cases: PFANet, KD-SCFNet; BASNet's doubled files come to the same."""
 
     kind: Literal["horizontal-flip"] = "horizontal-flip"
@@ -21,7 +21,7 @@ class HorizontalFlip(Step):
         return _mirrored(pair, axis=1) if generator.random() < self.probability else pair
 
 
-class VerticalFlip(Step):
+class VerticalFlip(TurningStep):
     """Top for bottom: a fifth of all cases in KD-SCFNet, half in U2-Net."""
 
     kind: Literal["vertical-flip"] = "vertical-flip"
@@ -31,7 +31,7 @@ class VerticalFlip(Step):
         return _mirrored(pair, axis=0) if generator.random() < self.probability else pair
 
 
-class EitherFlip(Step):
+class EitherFlip(TurningStep):
     """CSNet's flip: in half of all cases one of the two, each as often as the other, never both."""
 
     kind: Literal["either-flip"] = "either-flip"
@@ -43,8 +43,8 @@ class EitherFlip(Step):
         return _mirrored(pair, axis=int(generator.integers(2)))
 
 
-class QuarterTurn(Step):
-    """One of the eight ways to lay a square on itself, each as likely as another; strip has no upright."""
+class QuarterTurn(TurningStep):
+    """One of the eight ways to lay a square on itself, each as likely as another."""
 
     kind: Literal["quarter-turn"] = "quarter-turn"
 
@@ -54,7 +54,7 @@ class QuarterTurn(Step):
         return _mirrored(turned, axis=1) if symmetry >= 4 else turned
 
 
-class Rotation(Step):
+class Rotation(TurningStep):
     """PFANet's rotation about the centre by whole degrees, -25 to 24; corners come black and unmarked.
 
     The mask is read by the nearest pixel, so that it stays 0 or 1.

@@ -77,6 +77,9 @@ def test_the_refinement_may_see_every_pixel() -> None:
     torch.manual_seed(3)
     network = CoilNet(full_refinement=True).eval()
     assert parameters_of(network) == parameters_of(CoilNet())
+    with torch.inference_mode():
+        outputs = network(shown())
+    assert outputs.final.shape == outputs.sides[0].shape == shown()[:, :1].shape
     images, alike = shown(), shown()
     # A pattern that the mean of 2 x 2 pixels hides, and the encoder is not shown.
     images[..., ::2] += 0.1

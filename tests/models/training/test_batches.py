@@ -59,13 +59,13 @@ def test_nothing_is_turned_upright(*, upright: bool) -> None:
     mask[:, :32] = 255
     left = [replace(patch_sample("left", 3), mask=mask)]
     data = replace(DATA, steel=left, strip=left, frames=left)
-    recipe = recipe_of(phase_of(4, batch=8, strip_share=0.25, frames_share=0.25, upright=upright))
-    masks = torch.cat([Batches(recipe, data, ALONE)[step].masks for step in range(4)])[:, 0]
-    # Whatever was cropped: marked from the left on, and every row alike but for rounding.
-    as_it_lay = [
-        bool(((one - one[:1]).abs() < 0.01).all() and (one.diff(dim=1) < 0.01).all()) for one in masks
-    ]
-    assert all(as_it_lay) == upright
+    recipe = recipe_of(phase_of(8, batch=6, strip_share=1 / 3, frames_share=1 / 3, upright=upright))
+    masks = torch.stack([Batches(recipe, data, ALONE)[step].masks[:, 0] for step in range(8)])
+    for kind in masks.split(2, dim=1):
+        # Whatever was cropped: marked from the left on, and every row alike but for rounding.
+        falls = kind.diff(dim=-1) < 0.01
+        alike = (kind - kind[..., :1, :]).abs() < 0.01
+        assert bool((falls & alike[..., 1:]).all()) == upright
 
 
 def test_processes_share_every_kind_of_a_batch() -> None:

@@ -32,6 +32,10 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
             GOOD + "taught_share = 0.4\nstrip_share = 0.5\nframes_share = 0.2\n",
             "expected strip_share, taught_share, frames_share of at most 1 together, got 0.5, 0.4, 0.2",
         ),
+        (
+            GOOD + 'upright = true\naugmentation = [{ kind = "elastic" }, { kind = "quarter-turn" }]\n',
+            "upright: expected no step that turns or mirrors, got quarter-turn",
+        ),
         (GOOD.replace('name = "x"', 'name = "../x"'), "name: "),
         (GOOD.replace('name = "x"', 'name = "state"'), "name: .*another name than state"),
         (GOOD.replace("[[phases", "sharpness = 4\n[[phases"), "sharpness: .*equal to 3, got 4"),
@@ -113,6 +117,7 @@ GOOD = 'name = "x"\nnetwork = "csnet-x1"\n[[phases]]\nname = "a"\nsteps = 3\nsiz
         "optimiser",
         "schedule",
         "shares above one",
+        "turns of what is upright",
         "name that is a path",
         "name of the state",
         "too sharp",
