@@ -32,6 +32,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "32 channels": {"knobs": {"pretrained": True, "channels": 32}},
     "96 channels": {"knobs": {"pretrained": True, "channels": 96}},
     "no refinement": {"knobs": {"pretrained": True, "refinement": False}},
+    "refinement at full resolution": {"knobs": {"pretrained": True, "full_refinement": True}},
     "BCE and IoU in the place of structure": {"loss": {"bce": 1.0, "ssim": 0.0, "iou": 1.0}},
     # An encoder that begins anew learns at the full rate.
     "no ImageNet weights": {"knobs": {}, "encoder_rate_factor": 1.0},

@@ -20,7 +20,7 @@ from benchmarks.accuracy.evaluations import FOLDER, Evaluation, load
 from benchmarks.accuracy.gallery import BEST, ROWS, TILES
 from benchmarks.accuracy.protocols import PROTOCOLS, Protocol
 from benchmarks.cross_validation import FILE as CROSS_VALIDATIONS
-from benchmarks.cross_validation import FINALISTS, STEPS, FoldRun
+from benchmarks.cross_validation import FINALISTS, STEPS, UPRIGHT_STEPS, FoldRun
 from benchmarks.pruning import Curve, curves
 from benchmarks.trials import trials_in
 from models.evaluation.plots import CURVE, INK, SOFT, svg, tidy
@@ -85,12 +85,14 @@ nothing, and 300 steps are few: what a part is worth at the end of a long traini
 {rows}
 """
 CROSS_VALIDATION = """\
-## Cross-validation of CoilNet's loss
+## Cross-validation of CoilNet's loss and of the lay of its images
 
 `coilnet-narrow` with {steps} steps and maps sharpened as those of the weights that ship, each of {images}
 training images judged by the one training of {folds} that held it out, in blocks of numbers
 (`python -m benchmarks.cross_validation`): means over the folds, the lowest and highest IoU of them, and in
-how many folds a loss was ahead by IoU.
+how many folds each was ahead of the other of its pair by IoU. The first pair differs in its loss, the second
+in the lay of images: turned by quarters and mirrored to the end, or upright in a second phase of {upright}
+steps, in which the rate rises and falls once more.
 
 {rows}
 """
@@ -234,14 +236,21 @@ def _ablation_row(variant: str, runs: Sequence[Run]) -> str:
 
 
 def _validation_section(validation: Sequence[FoldRun]) -> str:
-    best = {fold: max(runs, key=lambda run: run.iou).finalist for fold, runs in _by_fold(validation).items()}
-    rows = ["| loss | SM | WF | MAE | IoU | lowest, highest | ahead in |", f"|{'---|' * 7}"]
+    names, folds = list(FINALISTS), _by_fold(validation)
+    best = [
+        max((run for run in runs if run.finalist in pair), key=lambda run: run.iou).finalist
+        for pair in zip(names[::2], names[1::2], strict=True)
+        for runs in folds.values()
+    ]
+    rows = ["| loss and lay | SM | WF | MAE | IoU | lowest, highest | ahead in |", f"|{'---|' * 7}"]
     for finalist in FINALISTS:
         runs = [run for run in validation if run.finalist == finalist]
         if runs:
-            rows.append(_validation_row(finalist, runs, list(best.values()).count(finalist)))
-    images = sum(runs[0].images for runs in _by_fold(validation).values())
-    return CROSS_VALIDATION.format(steps=STEPS, images=images, folds=len(best), rows="\n".join(rows))
+            rows.append(_validation_row(finalist, runs, best.count(finalist)))
+    images = sum(runs[0].images for runs in folds.values())
+    return CROSS_VALIDATION.format(
+        steps=STEPS, upright=UPRIGHT_STEPS, images=images, folds=len(folds), rows="\n".join(rows)
+    )
 
 
 def _by_fold(validation: Sequence[FoldRun]) -> dict[int, list[FoldRun]]:

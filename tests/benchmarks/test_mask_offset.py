@@ -27,6 +27,12 @@ def test_masks_drawn_beside_are_met_where_they_are(right: float, down: float) ->
     assert found.iou_there > 0.99
 
 
+def test_maps_that_meet_nothing_are_not_moved() -> None:
+    empty = np.zeros((20, 20), np.uint8)
+    found = offset_of([empty], [np.full((20, 20), 255, np.uint8)])
+    assert (found.right_px, found.down_px, found.iou_there) == (0.0, 0.0, 0.0)
+
+
 def test_no_move_leaves_a_map_as_it_is() -> None:
     saliency = smooth(25, 30)
     assert (moved(saliency, 0.0, 0.0) == saliency).all()
