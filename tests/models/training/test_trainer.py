@@ -165,6 +165,12 @@ def test_steps_are_told_and_the_best_of_each_phase(tmp_path: Path) -> None:
     assert record.standings[0].score == (steel.iou + strip.iou) / 2 - strip.clean_false_share
 
 
+def test_strip_on_which_nothing_is_marked_takes_nothing_from_steel_but_what_is_false() -> None:
+    steel, clean = Scores(0.7, 0.1, 0.0, defective=3), Scores(0.0, 0.1, 0.25, clean=4)
+    assert Standing(1, "a", steel, clean).score == 0.7 - 0.25
+    assert Standing(1, "a", steel, replace(clean, defective=1)).score == 0.35 - 0.25
+
+
 class Weights(Watcher):
     """Keeps a weight of the trained network after each step."""
 
