@@ -238,9 +238,10 @@ def _ablation_row(variant: str, runs: Sequence[Run]) -> str:
 def _validation_section(validation: Sequence[FoldRun]) -> str:
     names, folds = list(FINALISTS), _by_fold(validation)
     best = [
-        max((run for run in runs if run.finalist in pair), key=lambda run: run.iou).finalist
+        max(own, key=lambda run: run.iou).finalist
         for pair in zip(names[::2], names[1::2], strict=True)
         for runs in folds.values()
+        if (own := [run for run in runs if run.finalist in pair])
     ]
     rows = ["| loss and lay | SM | WF | MAE | IoU | lowest, highest | ahead in |", f"|{'---|' * 7}"]
     for finalist in FINALISTS:

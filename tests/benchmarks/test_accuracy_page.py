@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from benchmarks import ablation, cross_validation
 from benchmarks.ablation import SEEDS, VARIANTS, variants
+from benchmarks.accuracy import page
 from benchmarks.accuracy.page import results_page
 from benchmarks.cross_validation import FINALISTS, FOLDS, finalists
 from benchmarks.trials import trials_in
@@ -30,3 +34,14 @@ def test_every_finalist_was_judged_on_all_training_images_by_the_recipe_that_shi
     assert len(runs) == len(FINALISTS) * FOLDS
     for finalist in FINALISTS:
         assert sum(run.images for run in done if run.finalist == finalist) == 540
+
+
+def test_the_page_shows_a_cross_validation_that_is_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = json.loads(cross_validation.FILE.read_bytes())[:1]
+    begun = tmp_path / "begun.json"
+    begun.write_text(json.dumps(first))
+    monkeypatch.setattr(page, "CROSS_VALIDATIONS", begun)
+    assert f"| {first[0]['finalist']} | " in results_page()
+    assert "1 of 1 |" in results_page()
